@@ -1,0 +1,5 @@
+"""`python -m clawdbot` is `clawdbot`."""
+
+from clawdbot.cli.main import main
+
+main()

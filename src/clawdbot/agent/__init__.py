@@ -1,0 +1,1 @@
+"""Think and act, step by step; can only answer, never send."""

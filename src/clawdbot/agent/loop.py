@@ -1,0 +1,245 @@
+"""The agent's loop as single steps: `step(state)` thinks or acts once and yields what comes next.
+
+No frame outlives a step: whoever drives it records each `Next` and may drop everything else.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from clawdbot.agent.context import Scene, compose
+from clawdbot.agent.state import Phase, State
+from clawdbot.domain.errors import Denied, ToolFailed
+from clawdbot.domain.messages import (
+    Call,
+    Message,
+    Reasoning,
+    Result,
+    Role,
+    Source,
+    Text,
+    tainted,
+)
+from clawdbot.domain.ports import Clock
+from clawdbot.domain.settings import Turns
+from clawdbot.durable.journal import Journal, Step
+from clawdbot.models.request import (
+    CallDelta,
+    Delta,
+    ReasoningDelta,
+    Request,
+    Reset,
+    TextDelta,
+    ToolSpec,
+    Used,
+)
+from clawdbot.models.router import Router
+from clawdbot.store.turns import Turn
+from clawdbot.tools.registry import Grant, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Grew:
+    """The answer grew by a text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The answer starts over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """A tool is about to be called."""
+
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The step is over; this state is to be recorded. Always the last event."""
+
+    state: State
+
+
+Event = Grew | Restarted | Acting | Next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every turn's loop works with."""
+
+    router: Router
+    registry: Registry
+    journal: Journal
+    clock: Clock
+    budgets: Turns
+
+
+class Loop:
+    """The loop of one turn."""
+
+    def __init__(self, tools: Tools, turn: Turn, scene: Scene) -> None:
+        """Work for one claimed turn in its scene."""
+        self._with = tools
+        self._turn = turn
+        self._scene = scene
+
+    async def step(self, state: State) -> AsyncIterator[Event]:
+        """Take one step; raises ModelFailed when no model could answer."""
+        if state.phase is Phase.THINK:
+            async for event in self._think(state):
+                yield event
+        else:
+            for call in state.said[-1].calls:
+                yield Acting(call.tool)
+            yield Next(await self._act(state))
+
+    async def _think(self, state: State) -> AsyncIterator[Event]:
+        heard = _Heard()
+        async for delta in self._with.router.complete(self._request(state)):
+            if (event := heard.take(delta)) is not None:
+                yield event
+        message = self._message(state, heard)
+        yield Next(
+            msgspec.structs.replace(
+                state,
+                phase=Phase.ACT if message.calls else Phase.DONE,
+                said=(*state.said, message),
+                used=(*state.used, heard.used),
+            )
+        )
+
+    def _request(self, state: State) -> Request:
+        scene, budgets = self._scene, self._with.budgets
+        last = state.round + 1 >= budgets.steps or state.tokens >= budgets.tokens
+        specs = (
+            ()
+            if last
+            else tuple(
+                ToolSpec(name=tool.manifest.name, description=tool.description, schema=schema)
+                for tool, schema in self._with.registry.offered(scene.user)
+            )
+        )
+        return Request(
+            messages=compose(scene, state.said, self._with.clock.now(), budgets.context_tokens),
+            tools=specs,
+            user=scene.user.id,
+            name=scene.user.name,
+            command=_command(scene),
+            channel=scene.channel,
+            route=scene.route,
+            language=scene.language,
+        )
+
+    def _message(self, state: State, heard: "_Heard") -> Message:
+        # An answer inherits the taint of what it was made from.
+        taint = self._tainted(state)
+        parts: list[Reasoning | Text | Call] = [
+            Reasoning(text=t.text, signature=t.signature, source=Source.MODEL, taint=taint)
+            for t in heard.thoughts
+        ]
+        if heard.text:
+            parts.append(Text(text=heard.text, source=Source.MODEL, taint=taint))
+        for index, call in enumerate(heard.calls):
+            key = f"{state.round}.{index}"
+            parts.append(msgspec.structs.replace(call, id=key, taint=taint))
+        return Message(role=Role.ASSISTANT, parts=tuple(parts))
+
+    async def _act(self, state: State) -> State:
+        calls = state.said[-1].calls
+        found = await asyncio.gather(*(self._call(c, self._grant(state, c)) for c in calls))
+        results = Message(role=Role.TOOL, parts=tuple(found))
+        return msgspec.structs.replace(
+            state,
+            phase=Phase.THINK,
+            round=state.round + 1,
+            said=(*state.said, results),
+        )
+
+    async def _call(self, call: Call, grant: Grant) -> Result:
+        taint, failed = grant.tainted, False
+        try:
+            ready = self._with.registry.call(grant, call)
+            taint = ready.taint
+            step = Step(key=f"call/{call.id}", source=Source.TOOL, taint=taint)
+            if ready.write is not None:
+                outcome = await self._with.journal.transact(self._turn, step, ready.write)
+            else:
+                outcome = await self._with.journal.observe(self._turn, step, ready.observe)
+        except (Denied, ToolFailed) as error:
+            outcome, failed = str(error).encode(), True
+        return Result(
+            call=call.id,
+            tool=call.tool,
+            text=outcome.decode(),
+            failed=failed,
+            provider_id=call.provider_id,
+            source=Source.TOOL,
+            taint=taint,
+        )
+
+    def _grant(self, state: State, call: Call) -> Grant:
+        scene, taint = self._scene, self._tainted(state)
+        return Grant(
+            user=scene.user,
+            to=self._turn.to,
+            language=scene.language,
+            timezone=scene.user.timezone,
+            now=self._with.clock.now(),
+            id=f"{self._turn.id}.{call.id}",
+            source=Source.MODEL,
+            tainted=taint,
+        )
+
+    def _tainted(self, state: State) -> bool:
+        scene = self._scene
+        return (
+            scene.summary_tainted
+            or tainted(scene.words)
+            or tainted(past.message for past in scene.history)
+            or tainted(state.said)
+        )
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What a model said so far; a signature closes a thought."""
+
+    text: str = ""
+    thoughts: list[ReasoningDelta] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    used: Used = field(default_factory=lambda: Used(tokens_in=0, tokens_out=0))
+
+    def take(self, delta: Delta) -> Event | None:
+        """Add what came; tell what the user should see of it."""
+        match delta:
+            case TextDelta():
+                self.text += delta.text
+                return Grew(delta.text)
+            case ReasoningDelta():
+                open_ = self.thoughts.pop() if self._thinking() else ReasoningDelta("")
+                self.thoughts.append(ReasoningDelta(open_.text + delta.text, delta.signature))
+            case CallDelta():
+                self.calls.append(delta.call)
+            case Reset():
+                self.text, self.thoughts, self.calls = "", [], []
+                return Restarted(delta.reason)
+            case Used():
+                self.used = delta
+        return None
+
+    def _thinking(self) -> bool:
+        return bool(self.thoughts) and not self.thoughts[-1].signature
+
+
+def _command(scene: Scene) -> str:
+    """Name the slash command that the words begin with, for the routes."""
+    first = scene.words[0].text.split(maxsplit=1)[:1] if scene.words else []
+    return first[0] if first and first[0].startswith("/") else ""

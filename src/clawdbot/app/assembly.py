@@ -1,0 +1,229 @@
+"""A service put together, by hand, in reading order; nothing runs yet.
+
+A test composition may bring its own doors.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clawdbot.agent.loop import Tools
+from clawdbot.agent.state import VERSION
+from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
+from clawdbot.app.reminders import Reminders
+from clawdbot.config.clock import SystemClock
+from clawdbot.config.load import Loaded
+from clawdbot.conversation.commands import Commands
+from clawdbot.conversation.lane import Lane
+from clawdbot.conversation.turn import Around, Turns
+from clawdbot.domain.bus import Bus
+from clawdbot.domain.ports import Clock, Lease
+from clawdbot.domain.settings import Core, Net
+from clawdbot.durable.embedded import AlwaysHeld, Embedded
+from clawdbot.durable.journal import Journal
+from clawdbot.durable.patient import Patient
+from clawdbot.gateway.control import Control, Parts
+from clawdbot.gateway.inbox import After, Inbox
+from clawdbot.gateway.logins import Logins
+from clawdbot.gateway.outbox import Outbox
+from clawdbot.gateway.setup import Setup
+from clawdbot.gateway.stream import LocalStream
+from clawdbot.gateway.supervisor import Supervisor
+from clawdbot.models.router import Router
+from clawdbot.net.client import Client
+from clawdbot.store import sqlite, state
+from clawdbot.store.sqlite import SqliteDb
+from clawdbot.tools.builtin import facts, notebook
+from clawdbot.tools.registry import Registry
+
+NODE = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """How the outside is reached: time, the database's connections, HTTP."""
+
+    clock: Clock
+    connect: sqlite.Connect
+    client: Callable[[Net], AbstractAsyncContextManager[Client]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The parts of a service; `assembled` puts them together, `serve` runs them."""
+
+    loaded: Loaded
+    clock: Clock
+    bus: Bus
+    db: SqliteDb
+    inbox: Inbox
+    outbox: Outbox
+    engine: Embedded
+    journal: Journal
+    supervisor: Supervisor
+    stream: LocalStream
+    router: Router
+    reminders: Reminders
+    logins: Logins
+    control: Control
+    setup: Setup
+
+
+def doors() -> Doors:
+    """Open the real doors."""
+    return Doors(clock=SystemClock(), connect=sqlite.connect, client=Client)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What every part stands on."""
+
+    loaded: Loaded
+    clock: Clock
+    bus: Bus
+    db: SqliteDb
+    patient: Patient
+    lease: Lease
+    stream: LocalStream
+    client: Client
+
+
+@asynccontextmanager
+async def assembled(
+    loaded: Loaded, outside: Doors, reload: Callable[[], None] = lambda: None
+) -> AsyncIterator[Service]:
+    """Put the service together on its database; `reload` is called when set-up changed settings."""
+    core, clock, bus = loaded.core, outside.clock, Bus()
+    async with (
+        sqlite.opened(_data_file(loaded.home), core.store, outside.connect) as db,
+        outside.client(core.net) as client,
+    ):
+        epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
+        ground = _Ground(
+            loaded=loaded,
+            clock=clock,
+            bus=bus,
+            db=db,
+            patient=Patient(db, bus),
+            lease=AlwaysHeld(),
+            stream=LocalStream(),
+            client=client,
+        )
+        yield _service(ground, epoch, reload)
+
+
+def _service(ground: _Ground, epoch: str, reload: Callable[[], None]) -> Service:
+    loaded, core, db, clock = ground.loaded, ground.loaded.core, ground.db, ground.clock
+    supervisor, outbox = _delivery(ground)
+    journal = _journal(ground, epoch)
+    router = Router(core, providers_of(core, ground.client), ground.bus, ground.clock)
+    reminders = Reminders(clock, ground.stream, outbox.sweep)
+    engine = _engine(ground, journal, router, supervisor, outbox, reminders)
+    inbox = Inbox(
+        db,
+        clock,
+        policy=lambda kind, account: policy_of(loaded, kind, account),
+        limits=core.limits,
+        room_left=db.room_left,
+        after=After(engine=engine, deliver=outbox.wake, stream=ground.stream, bus=ground.bus),
+    )
+    logins = Logins(db, clock)
+    setup = Setup(db, clock, logins, outside_of(loaded, ground.client, clock, ground.bus, reload))
+    parts = Parts(
+        db=db,
+        clock=clock,
+        inbox=inbox,
+        supervisor=supervisor,
+        setup=setup,
+        environment=core.environment,
+        room_left=db.room_left,
+    )
+    return Service(
+        loaded=loaded,
+        clock=clock,
+        bus=ground.bus,
+        db=db,
+        inbox=inbox,
+        outbox=outbox,
+        engine=engine,
+        journal=journal,
+        supervisor=supervisor,
+        stream=ground.stream,
+        router=router,
+        reminders=reminders,
+        logins=logins,
+        control=Control(parts),
+        setup=setup,
+    )
+
+
+def _journal(ground: _Ground, epoch: str) -> Journal:
+    return Journal(
+        ground.patient,
+        ground.clock,
+        ground.lease,
+        node=NODE,
+        epoch=epoch,
+        tries=ground.loaded.core.turns.attempts,
+        version=VERSION,
+    )
+
+
+def _delivery(ground: _Ground) -> tuple[Supervisor, Outbox]:
+    loaded, clock, bus = ground.loaded, ground.clock, ground.bus
+    supervisor = Supervisor(clock, bus, lambda: outbox.sweep())  # noqa: PLW0108 - made below
+    outbox = Outbox(
+        ground.patient,
+        clock,
+        supervisor,
+        stream=ground.stream,
+        lease=ground.lease,
+        settings=loaded.core.outbox,
+        bus=bus,
+    )
+    for kind, accounts in loaded.channels.items():
+        for account, settings in accounts.items():
+            channel = channel_of(account, settings, ground.client, loaded.core.gateway, clock, bus)
+            supervisor.add(kind, account, channel)
+    return supervisor, outbox
+
+
+def _engine(
+    ground: _Ground,
+    journal: Journal,
+    router: Router,
+    supervisor: Supervisor,
+    outbox: Outbox,
+    reminders: Reminders,
+) -> Embedded:
+    core, clock = ground.loaded.core, ground.clock
+    registry = Registry((*facts.TOOLS, *notebook.TOOLS))
+    around = Around(
+        db=ground.patient,
+        clock=clock,
+        journal=journal,
+        stream=ground.stream,
+        tools=Tools(
+            router=router, registry=registry, journal=journal, clock=clock, budgets=core.turns
+        ),
+        commands=Commands(_routes_of(core)),
+        settings=core,
+        caps=lambda to: caps_of(supervisor, to),
+        deliver=outbox.wake,
+        acted=lambda: engine.timers_changed(),  # noqa: PLW0108 - made below
+        bus=ground.bus,
+    )
+    lane = Lane(journal, Turns(around))
+    engine = Embedded(ground.patient, clock, lane, fire={notebook.REMINDER: reminders.fire})
+    return engine
+
+
+def _data_file(home: Path) -> Path:
+    folder = home / "data"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "clawdbot.db"
+
+
+def _routes_of(core: Core) -> dict[str, str]:
+    return {name: f"{r.provider} {r.model}".strip() for name, r in core.model_routing.items()}

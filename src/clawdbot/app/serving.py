@@ -1,0 +1,136 @@
+"""The life of a service: its tasks in one TaskGroup, its routes, its housekeeping."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clawdbot.app.assembly import Doors, Service, assembled
+from clawdbot.config import home
+from clawdbot.config.load import Loaded
+from clawdbot.gateway import hooks, monitor
+from clawdbot.gateway.control import routes as control_routes
+from clawdbot.gateway.control import terminal
+from clawdbot.gateway.courtesy import Courtesy
+from clawdbot.gateway.route import Route
+from clawdbot.gateway.server import Server, check_binding
+from clawdbot.gateway.ws import Sockets
+from clawdbot.ops.metrics import Metrics
+from clawdbot.panel import routes as panel
+from clawdbot.panel.pages import html
+from clawdbot.store import inbox as inbox_rows
+from clawdbot.store import logins as login_rows
+from clawdbot.store.turns import TurnState
+
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """Where a service listens; `setup_code` is empty once there is an owner."""
+
+    port: int
+    address: str
+    setup_code: str
+
+
+@dataclass(slots=True)
+class Listening:
+    """What becomes known once the server listens."""
+
+    up: bool = False
+    address: str = ""
+
+
+async def serve(
+    loaded: Loaded, outside: Doors, *, stop: asyncio.Event, started: Callable[[Started], None]
+) -> bool:
+    """Run the service until `stop` is set; True where it is to start again with new settings.
+
+    Unfinished turns go on at the next start. Raises Failure where it cannot start.
+    """
+    check_binding(loaded.core.gateway)
+    reloads: list[bool] = []
+
+    def reload() -> None:
+        reloads.append(True)
+        stop.set()
+
+    async with assembled(loaded, outside, reload) as service:
+        await service.journal.recover()
+        sockets = Sockets(inbox=service.inbox, stream=service.stream, db=service.db, render=html)
+        metrics = Metrics(service.bus)
+        server = Server(loaded.core.gateway, service.logins, service.bus)
+        listening = Listening()
+        routes = _routes(service, sockets, metrics, listening, stop)
+        async with server.opened(routes, Path(home.socket(loaded.home))) as port:
+            address = f"http://127.0.0.1:{port}"
+            listening.address = loaded.core.gateway.public_url or address
+            code = await service.logins.setup_code() if await service.setup.needed() else ""
+            async with asyncio.TaskGroup() as tasks:
+                courtesy = Courtesy(
+                    service.stream, service.supervisor, service.outbox, service.clock
+                )
+                running = [
+                    tasks.create_task(service.outbox.run()),
+                    tasks.create_task(courtesy.run()),
+                    tasks.create_task(service.engine.run(service.reminders.fired)),
+                    tasks.create_task(service.supervisor.run(service.inbox)),
+                    tasks.create_task(_keep_house(service)),
+                ]
+                listening.up = True
+                started(Started(port=port, address=listening.address, setup_code=code))
+                await stop.wait()
+                listening.up = False
+                await sockets.close()
+                for task in reversed(running):
+                    task.cancel()
+    return bool(reloads)
+
+
+def _routes(
+    service: Service, sockets: Sockets, metrics: Metrics, listening: Listening, stop: asyncio.Event
+) -> tuple[Route, ...]:
+    pages = panel.Panel(
+        db=service.db,
+        clock=service.clock,
+        logins=service.logins,
+        setup=service.setup,
+        control=service.control,
+        sockets=sockets,
+        proxies=service.loaded.core.gateway.trusted_proxies,
+        secure=service.loaded.core.gateway.public_url.startswith("https://"),
+    )
+
+    def unready() -> str:
+        if not listening.up:
+            return "starting or stopping"
+        return "" if service.db.room_left() else "disk almost full"
+
+    async def levels() -> dict[str, float]:
+        status = await service.control.status()
+        return {
+            "outbox_depth": status.outbox,
+            "outbox_oldest_seconds": status.oldest_row_s,
+            "turns_waiting": sum(n for s, n in status.turns.items() if s != TurnState.DEAD),
+            "turns_oldest_seconds": status.oldest_turn_s,
+        }
+
+    return (
+        *panel.routes(pages),
+        *hooks.routes(service.supervisor, service.inbox),
+        *monitor.routes(lambda: metrics.text(levels), unready),
+        *control_routes(service.control, service.setup, stop.set, lambda: listening.address),
+        terminal(service.control, sockets),
+    )
+
+
+async def _keep_house(service: Service) -> None:
+    """Forget what need not be kept, once an hour."""
+    limits = service.loaded.core.limits
+    while True:
+        now = service.clock.now()
+        await service.db.write(lambda tx: inbox_rows.forget(tx, now - limits.dedupe_s))  # noqa: B023 - awaited
+        await service.db.write(lambda tx: login_rows.expire(tx, now))  # noqa: B023 - awaited
+        await asyncio.to_thread(service.db.lay_ballast)
+        await asyncio.sleep(_HOUR_S)

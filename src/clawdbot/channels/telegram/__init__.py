@@ -1,0 +1,1 @@
+"""Telegram's Bot API, by long polling or webhook."""

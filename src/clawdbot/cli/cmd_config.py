@@ -1,0 +1,95 @@
+"""`clawdbot config`: are the settings valid, what are they, where do they come from."""
+
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from clawdbot.cli.output import Terminal, json_option
+from clawdbot.config import load
+from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.domain.secret import Secret
+from clawdbot.ops.lines import Redactor
+
+
+@click.group()
+def command() -> None:
+    """Check, show and locate the settings."""
+
+
+@command.command()
+@json_option
+@click.pass_obj
+def check(terminal: Terminal, *, as_json: bool) -> None:
+    """Tell whether the settings are valid; if not, every problem with its line."""
+    try:
+        terminal.load()
+    except SettingsInvalid as invalid:
+        if not as_json:
+            raise
+        terminal.json({"valid": False, "problems": str(invalid).split("\n")})
+        raise click.exceptions.Exit(invalid.exit_code) from invalid
+    if as_json:
+        terminal.json({"valid": True, "problems": []})
+    else:
+        click.echo(terminal.say("The settings are valid."))
+
+
+@command.command()
+@click.argument("prefix", default="")
+@json_option
+@click.pass_obj
+def show(terminal: Terminal, *, prefix: str, as_json: bool) -> None:
+    """Show every setting in force (or those that begin with PREFIX) and where it was written."""
+    loaded = terminal.load()
+    redact = Redactor(loaded.secrets)
+    rows = [
+        (key, redact(value), loaded.origins.get(key, "default"))
+        for key, value in _values(loaded)
+        if f"{key}.".startswith(f"{prefix}." if prefix else "")
+    ]
+    headings = {
+        "key": terminal.say("Setting"),
+        "value": terminal.say("Value"),
+        "origin": terminal.say("Written in"),
+    }
+    terminal.listing(headings, rows, as_json=as_json)
+
+
+@command.command()
+@json_option
+@click.pass_obj
+def path(terminal: Terminal, *, as_json: bool) -> None:
+    """Tell the folder of settings and data."""
+    if as_json:
+        names = (load.ENV_FILE, load.OWN_FILE, load.OUR_FILE)
+        there = [name for name in names if (terminal.home / name).exists()]
+        terminal.json({"home": str(terminal.home), "files": there})
+    else:
+        click.echo(str(terminal.home))
+
+
+def _values(loaded: load.Loaded) -> Iterator[tuple[str, str]]:
+    yield from _flat(msgspec.to_builtins(loaded.core, enc_hook=_masked), "")
+    yield from _flat(msgspec.to_builtins(loaded.channels, enc_hook=_masked), "channels")
+
+
+def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for name, below in value.items():
+                yield from _flat(below, f"{key}.{name}" if key else name)
+        case list() | tuple():
+            yield key, ", ".join(map(str, value))
+        case None:
+            return
+        case bool():
+            yield key, str(value).lower()
+        case _:
+            yield key, f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _masked(value: object) -> str:
+    if isinstance(value, Secret):
+        return str(value) if value else ""
+    raise TypeError(value)

@@ -1,0 +1,24 @@
+"""`clawdbot restart`: the service as it was started, with the program and settings of now."""
+
+import asyncio
+
+import click
+
+from clawdbot.cli.output import Terminal
+from clawdbot.cli.service import Remote
+from clawdbot.config import home
+from clawdbot.net.local import Local
+
+
+@click.command()
+@click.pass_obj
+def command(terminal: Terminal) -> None:
+    """Restart the service."""
+    terminal.load()  # with settings that are not valid it would not come back
+    address = asyncio.run(_restarted(terminal))
+    click.echo(terminal.say("Clawdbot runs. Control panel: {link}", link=address))
+
+
+async def _restarted(terminal: Terminal) -> str:
+    async with Local(home.socket(terminal.home)) as local:
+        return (await Remote(local).restart()).address

@@ -1,0 +1,67 @@
+"""`clawdbot status`: how the running service fares."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import click
+
+from clawdbot.cli.output import Terminal, json_option
+from clawdbot.config import home
+from clawdbot.domain.errors import NotRunning
+from clawdbot.gateway.control import Status
+from clawdbot.net.local import Local
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def command(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+    """Tell how the service fares."""
+    try:
+        status = asyncio.run(_asked(terminal))
+    except NotRunning as error:
+        if not as_json:
+            raise
+        terminal.json({"running": False})
+        raise click.exceptions.Exit(error.exit_code) from error
+    if as_json:
+        terminal.json(status)
+        return
+    headings = {"what": terminal.say("What"), "how": terminal.say("How it is")}
+    terminal.listing(headings, _rows(terminal, status))
+
+
+async def _asked(terminal: Terminal) -> Status:
+    async with Local(home.socket(terminal.home)) as local:
+        return await local.call("GET", "/status", Status)
+
+
+def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:
+    say = terminal.say
+    since = datetime.fromtimestamp(status.since, UTC).astimezone()
+    runs = say(
+        "running since {since}, process {pid}", since=f"{since:%Y-%m-%d %H:%M:%S}", pid=status.pid
+    )
+    yield "Clawdbot", f"{status.version} ({status.environment}): {runs}"
+    yield say("Control panel"), status.address
+    yield say("Owner"), status.owner or say("none yet: run `clawdbot setup`")
+    yield (
+        say("Unfinished turns"),
+        _count(terminal, sum(status.turns.values()), status.oldest_turn_s),
+    )
+    yield say("Outbox"), _count(terminal, status.outbox, status.oldest_row_s)
+    for row in status.undelivered:
+        yield say("Not delivered"), row
+    for channel in status.channels:
+        how = say("works") if channel.up else say("down: {reason}", reason=say(channel.reason))
+        remedy = say(channel.remedy) if channel.remedy else ""
+        yield f"{channel.kind}/{channel.account}", f"{how} {remedy}".strip()
+    if not status.room_left:
+        yield say("Disk"), say("almost full: nothing is accepted")
+
+
+def _count(terminal: Terminal, count: int, oldest_s: float) -> str:
+    if not count:
+        return "0"
+    return terminal.say("{count}, the oldest for {seconds} s", count=count, seconds=round(oldest_s))

@@ -1,0 +1,91 @@
+"""`clawdbot user`: who may talk to this assistant, and letting in who waits."""
+
+import asyncio
+import re
+from datetime import UTC, datetime
+
+import click
+
+from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.service import reached
+from clawdbot.domain.people import Level
+from clawdbot.gateway.control import Admit, Knock, Person
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@click.group()
+def command() -> None:
+    """List users and let strangers in."""
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+    """List the users."""
+
+    async def ask() -> list[Person]:
+        async with reached(terminal) as hand:
+            return await hand.control.people()
+
+    people = asyncio.run(ask())
+    if as_json:
+        terminal.json(people)
+        return
+    headings = [terminal.say(word) for word in ("Name", "Role", "Language", "State")]
+    states = {False: terminal.say("active"), True: terminal.say("disabled")}
+    rows = [(p.name, terminal.say(p.role), p.language, states[p.disabled]) for p in people]
+    terminal.listing(dict(zip("nrls", headings, strict=True)), rows)
+
+
+@command.command()
+@json_option
+@click.pass_obj
+def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
+    """List the strangers who wait to be let in."""
+
+    async def ask() -> list[Knock]:
+        async with reached(terminal) as hand:
+            return await hand.control.knocking()
+
+    waiting = asyncio.run(ask())
+    if as_json:
+        terminal.json(waiting)
+        return
+    headings = [terminal.say(word) for word in ("Name", "Platform", "Until", "Id")]
+    rows = [(k.name, k.platform, _clock_time(k.expires_at), k.id) for k in waiting]
+    terminal.listing(dict(zip("npui", headings, strict=True)), rows)
+
+
+@command.command()
+@click.argument("code")
+@click.option(
+    "--as", "as_user", default="", metavar="NAME", help="It is this user, who has a name."
+)
+@click.option(
+    "--role",
+    type=click.Choice([level for level in Level if level is not Level.OWNER]),
+    default=Level.MEMBER,
+    show_default=True,
+    help="The role of the new user.",
+)
+@click.pass_obj
+def pair(terminal: Terminal, code: str, as_user: str, role: str) -> None:
+    """Let a stranger in by the code that they were shown (or the id in `pairings`)."""
+    wish = Admit(as_user=as_user, role=Level(role), **{_kind(code): code})
+
+    async def ask() -> Person:
+        async with reached(terminal) as hand:
+            return await hand.control.admit(wish)
+
+    person = asyncio.run(ask())
+    click.echo(terminal.say("{name} is let in.", name=person.name))
+
+
+def _kind(code: str) -> str:
+    return "id" if _ID.fullmatch(code) else "code"
+
+
+def _clock_time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():%H:%M}"

@@ -1,0 +1,67 @@
+"""What a command is given and how it shows things: words in the user's language, lists, JSON.
+
+Lists are tables on a terminal, tab-separated lines elsewhere; no value can steer the terminal.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import click
+import msgspec
+
+from clawdbot.config import load
+from clawdbot.domain.text import say
+from clawdbot.ops.lines import neutral
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """The place a command runs in."""
+
+    home: Path
+    language: str
+    environ: Mapping[str, str] = field(repr=False)
+
+    def load(self) -> load.Loaded:
+        """Read the settings; raises SettingsInvalid."""
+        from clawdbot.app.sections import SECTIONS
+
+        return load.load(self.home, self.environ, SECTIONS, language=self.language)
+
+    def say(self, english: str, /, **values: object) -> str:
+        """Give a sentence in the user's language."""
+        return say(self.language, english, **values)
+
+    def colour(self, stream: TextIO) -> bool:
+        """Tell whether colours are welcome there."""
+        return stream.isatty() and not self.environ.get("NO_COLOR")
+
+    def json(self, value: object) -> None:
+        """Write a value as JSON."""
+        click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+    def listing(
+        self, headings: Mapping[str, str], rows: Iterable[Iterable[str]], *, as_json: bool = False
+    ) -> None:
+        """Write rows under headings (JSON name: heading)."""
+        if as_json:
+            self.json([dict(zip(headings, row, strict=True)) for row in rows])
+            return
+        cells = [[neutral(cell) for cell in row] for row in rows]
+        if not sys.stdout.isatty():
+            for row in cells:
+                click.echo("\t".join(row))
+            return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*headings.values(), box=None)
+        for row in cells:
+            table.add_row(*map(Text, row))
+        Console(color_system="auto" if self.colour(sys.stdout) else None).print(table)

@@ -1,0 +1,155 @@
+"""What comes on a conversation, as text that only grows: nothing shown is taken back.
+
+No text from a model or a tool can steer the terminal.
+"""
+
+import asyncio
+import re
+import sys
+
+import click
+
+from clawdbot.cli.dialogue import Dialogue
+from clawdbot.cli.output import Terminal
+from clawdbot.domain.inbound import Outcome
+from clawdbot.gateway import frames
+from clawdbot.ops import process
+
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_STOPPING = "stopping"
+_DIM = ("\x1b[2m", "\x1b[0m")
+
+
+class Screen:
+    """Shows the answer that is waited for.
+
+    One that `grows` shows it as it comes, and what else happens in the conversation.
+    """
+
+    def __init__(self, terminal: Terminal, *, grows: bool) -> None:
+        """Write to standard output."""
+        self._answered = asyncio.Event()
+        self._state = ""
+        self._terminal = terminal
+        self._grows = grows
+        self._turn = ""
+        self._shown = ""
+        self._restarted = False
+        self._in_line = False
+        self._away = False
+
+    async def ask(self, dialogue: Dialogue, words: str) -> str:
+        """Say something, show the answer and tell how it ended: done, stopped, dead or failed.
+
+        Ctrl-C stops it; again, or while the service is away, it ends the waiting. Raises BadInput
+        for what cannot be said.
+        """
+        self._answered.clear()
+        self._state = ""
+        await dialogue.send(words)
+        async with asyncio.TaskGroup() as tasks:
+
+            def stop() -> None:
+                if self._away or self._state == _STOPPING:
+                    self._settle("stopped")
+                else:
+                    self._state = _STOPPING
+                    tasks.create_task(dialogue.send("/stop"))
+
+            with process.interrupting(stop):
+                await self._answered.wait()
+        return self._state
+
+    def show(self, frame: frames.FromServer) -> None:
+        """Show a frame."""
+        self._away = False
+        match frame:
+            case frames.Ack():
+                self._confirmed(frame)
+            case frames.Error():
+                self.note(frame.text)
+                self._settle("failed")
+            case frames.Final() if frame.turn == self._turn:
+                self._finish(frame.text)
+                self._settle(frame.state)
+            case frames.Delta() | frames.Reset() | frames.Tool():
+                if self._grows and frame.turn == self._turn:
+                    self._grow(frame)
+            case frames.Said() | frames.Final() if self._grows and frame.turn != self._turn:
+                own = isinstance(frame, frames.Said)
+                self._line(f"> {frame.text}" if own else frame.text, dim=own)
+
+    def lost(self) -> None:
+        """Tell, once, that the service is away."""
+        if not self._away:
+            self.note(self._terminal.say("(The service is away; waiting for it.)"))
+        self._away = True
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer."""
+        if self._grows:
+            self._line(text, dim=True)
+        else:
+            click.echo(_safe(text), err=True)
+
+    def _confirmed(self, ack: frames.Ack) -> None:
+        if ack.outcome == Outcome.REFUSED:
+            self.note(ack.notice)
+            self._settle("failed")
+        elif ack.outcome != Outcome.CONTROL and ack.turn:
+            self._turn = ack.turn
+        elif ack.notice or ack.outcome == Outcome.DUPLICATE:
+            self._line(ack.notice)
+            self._settle("done")
+
+    def _grow(self, frame: frames.Delta | frames.Reset | frames.Tool) -> None:
+        match frame:
+            case frames.Reset():
+                self._restarted = bool(self._shown)
+                self._shown = ""
+            case frames.Tool():
+                self._restarted = False
+                self._line(self._terminal.say("(uses {tool})", tool=frame.name), dim=True)
+            case frames.Delta():
+                if self._restarted:
+                    self._restarted = False
+                    self.note(self._terminal.say("(The answer starts over.)"))
+                self._shown += frame.text
+                self._write(frame.text)
+
+    def _settle(self, state: str) -> None:
+        self._turn = self._shown = ""
+        self._restarted = False
+        self._state = state
+        self._answered.set()
+
+    def _finish(self, text: str) -> None:
+        shown = self._shown.strip()
+        if self._restarted:
+            self._line("")
+        if text.startswith(shown):
+            self._write(text[len(shown) :])
+        elif text.endswith(shown):
+            self._line(text.removesuffix(shown).strip(), dim=True)
+        else:
+            self._line(text)
+        self._line("")
+
+    def _line(self, text: str, *, dim: bool = False) -> None:
+        """Write a line of its own; an empty one only ends the line that is there."""
+        if self._in_line:
+            self._write("\n")
+        if text:
+            coloured = dim and self._terminal.colour(sys.stdout)
+            self._write(f"{text}\n", *(_DIM if coloured else ()))
+
+    def _write(self, text: str, before: str = "", after: str = "") -> None:
+        if text:
+            sys.stdout.write(f"{before}{_safe(text)}{after}")
+            sys.stdout.flush()
+            self._in_line = not text.endswith("\n")
+
+
+def _safe(text: str) -> str:
+    visible = text.replace("\r\n", "\n")
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), visible)

@@ -1,0 +1,1 @@
+"""Where settings and the home folder come from; knows no adapter and nothing of the service."""

@@ -1,0 +1,45 @@
+"""What is wrong with the settings, collected so that the user reads all of it at once.
+
+Never holds a value: what stands where a setting is expected may be a secret.
+"""
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.domain.text import say
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """The list; each with its place (`clawdbot.yaml:3`), an English sentence and its values."""
+
+    found: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+
+    def say(self, where: str, english: str, /, **values: str) -> None:
+        """Note a problem."""
+        self.found.append((where, english, values))
+
+    def unknown(self, where: str, key: str, known: list[str]) -> None:
+        """Note a name that nobody knows (the last part of `key`), with the nearest known one."""
+        *parents, name = key.split(".")
+        if nearest := get_close_matches(name, known, n=1):
+            meant = ".".join([*parents, nearest[0]])
+            self.say(where, "{key}: unknown; did you mean {meant}?", key=key, meant=meant)
+        else:
+            names = ", ".join(sorted(known)) or "-"
+            self.say(where, "{key}: unknown; known here: {names}", key=key, names=names)
+
+    def settle(self, language: str) -> None:
+        """Raise SettingsInvalid with a line for each problem, in the files' order, if any."""
+        lines = [
+            f"{where}: {say(language, text, **values)}"
+            for where, text, values in sorted(self.found, key=lambda found: _order(found[0]))
+        ]
+        if lines:
+            raise SettingsInvalid("\n".join(lines))
+
+
+def _order(where: str) -> tuple[str, int]:
+    file, _, line = where.partition(":")
+    return file, int(line or 0)

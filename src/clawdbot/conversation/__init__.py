@@ -1,0 +1,1 @@
+"""Whose turn it is, the turn itself, and its commit."""

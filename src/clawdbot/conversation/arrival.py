@@ -1,0 +1,125 @@
+"""An accepted message becomes a turn, or joins one: conversation, session, position, `while_busy`.
+
+Works inside `accept`'s transaction; locks the conversation row by taking its next position.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from clawdbot.conversation.session import expired, scope_of
+from clawdbot.domain.inbound import ChatKind, Inbound
+from clawdbot.domain.messages import Text
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Session, WhileBusy
+from clawdbot.store import conversations, inbox, turns
+from clawdbot.store.conversations import Conversation
+
+_TITLE_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Everything random and timely that a decision may need, drawn before its transaction."""
+
+    now: float
+    row: str
+    turn: str
+    conversation: str
+    session: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """Where a message went; `interrupted` is a running turn that was told to stop for it."""
+
+    conversation: str
+    turn: str
+    joined: bool = False
+    interrupted: tuple[str, ...] = field(default=())
+
+
+def find(tx: Tx, inbound: Inbound, user: User, policy: Session) -> Conversation | None:
+    """Find the conversation that a message belongs to, if it has begun."""
+    return conversations.find(tx, inbound.receiver, scope_of(inbound, user.id, policy))
+
+
+def arrive(
+    tx: Tx,
+    inbound: Inbound,
+    user: User,
+    policy: Session,
+    drawn: Drawn,
+    found: Conversation | None,
+) -> Arrived:
+    """Queue a message as a turn of its conversation, or join it to one that nobody claimed yet."""
+    if found is None:
+        lane = _begun(tx, inbound, user, policy, drawn)
+    else:
+        lane = _heard(tx, found, policy, drawn)
+    if (joined := _joins(tx, inbound, user, policy, lane)) is not None:
+        return Arrived(conversation=lane.id, turn=joined, joined=True)
+    interrupted = _interrupt(tx, user, policy, lane)
+    new = turns.New(
+        id=drawn.turn,
+        conversation=lane.id,
+        session=lane.session_id,
+        position=conversations.advance(tx, lane.id),
+        user=user.id,
+        to=inbound.to,
+        reply_to=inbound.ref if inbound.chat is ChatKind.GROUP else "",
+        now=drawn.now,
+    )
+    turns.add(tx, new)
+    return Arrived(conversation=lane.id, turn=drawn.turn, interrupted=interrupted)
+
+
+def _begun(tx: Tx, inbound: Inbound, user: User, policy: Session, drawn: Drawn) -> Conversation:
+    words = "".join(part.text for part in inbound.parts if isinstance(part, Text))
+    lane = Conversation(
+        id=drawn.conversation,
+        receiver=inbound.receiver,
+        scope=scope_of(inbound, user.id, policy),
+        user_id=user.id,
+        address=msgspec.json.encode(inbound.to),
+        title=" ".join(words.split())[:_TITLE_LENGTH],
+        model="",
+        session_id=drawn.session,
+        session_from=drawn.now,
+        session_last=drawn.now,
+        next_position=1,
+    )
+    conversations.add(tx, lane, drawn.now)
+    return lane
+
+
+def _heard(tx: Tx, lane: Conversation, policy: Session, drawn: Drawn) -> Conversation:
+    """Note that a conversation goes on, in the session that the new message belongs to."""
+    if expired(policy, lane.session_from, lane.session_last, drawn.now):
+        lane = replace(lane, session_id=drawn.session, session_from=drawn.now)
+    conversations.touch(tx, lane.id, lane.session_id, lane.session_from, drawn.now)
+    return lane
+
+
+def _joins(tx: Tx, inbound: Inbound, user: User, policy: Session, lane: Conversation) -> str | None:
+    """Name the unclaimed turn that a message joins: its album's, or by `collect`."""
+    if not inbound.album and policy.while_busy is not WhileBusy.COLLECT:
+        return None
+    waiting = turns.unclaimed(tx, lane.id, user.id)
+    if waiting is None or waiting.session_id != lane.session_id:
+        return None
+    if policy.while_busy is WhileBusy.COLLECT:
+        return waiting.id
+    same = any(earlier.album == inbound.album for earlier in inbox.of_turn(tx, waiting.id))
+    return waiting.id if same else None
+
+
+def _interrupt(tx: Tx, user: User, policy: Session, lane: Conversation) -> tuple[str, ...]:
+    if policy.while_busy is not WhileBusy.INTERRUPT:
+        return ()
+    head = turns.head(tx, lane.id)
+    if head is None or head.user_id != user.id or not turns.stop(tx, head.id, user.id):
+        return ()
+    return (head.id,)

@@ -1,0 +1,319 @@
+"""The turn: a fixed loop over recorded state, from the words to the committed answer.
+
+`run` resumes where the journal stands and never repeats a finished step; `commit` writes
+transcript, outbox and the turn's end in one transaction. It answers by rows, never sends.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from clawdbot.agent.compact import compact
+from clawdbot.agent.context import Scene, tokens_of
+from clawdbot.agent.loop import Acting, Grew, Loop, Next, Restarted, Tools
+from clawdbot.agent.state import VERSION, Phase, State, dump, load
+from clawdbot.conversation import answer, scenes
+from clawdbot.conversation.commands import Commands
+from clawdbot.conversation.shown import Shown
+from clawdbot.domain.bus import Bus
+from clawdbot.domain.caps import Caps
+from clawdbot.domain.errors import Fenced, ModelFailed
+from clawdbot.domain.events import LiveKind
+from clawdbot.domain.inbound import Address
+from clawdbot.domain.messages import Message, Source, Text, fixed
+from clawdbot.domain.ports import Clock, Db, Stream, Tx
+from clawdbot.domain.settings import Core
+from clawdbot.domain.text import say
+from clawdbot.durable.journal import Journal, Step
+from clawdbot.models.request import Used
+from clawdbot.store import conversations, people, turns, usage
+from clawdbot.store.conversations import ADDRESS
+from clawdbot.store.turns import Turn, TurnState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What every turn works with.
+
+    `deliver` makes the outbox look at a destination, `acted` is called after tools were used.
+    """
+
+    db: Db
+    clock: Clock
+    journal: Journal
+    stream: Stream
+    tools: Tools
+    commands: Commands
+    settings: Core
+    caps: Callable[[Address], Caps]
+    deliver: Callable[[str], None]
+    acted: Callable[[], None]
+    bus: Bus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a turn ends: its state, what was said, what is delivered, what it used."""
+
+    state: TurnState
+    said: tuple[Message, ...]
+    text: str
+    used: tuple[usage.Used, ...] = ()
+
+
+class Turns:
+    """Runs claimed turns."""
+
+    def __init__(self, around: Around) -> None:
+        """Work with the given parts."""
+        self._with = around
+        self._running: dict[str, asyncio.Timeout] = {}
+        self._rows: dict[str, scenes.Rows | None] = {}
+        self._log = structlog.get_logger("turn")
+
+    def prepare(self, tx: Tx, turn: Turn) -> None:
+        """Read what `run` will need, in the transaction that claims the turn."""
+        self._rows[turn.id] = scenes.read(tx, turn)
+
+    async def run(self, turn: Turn) -> str | None:
+        """Run a claimed, prepared turn to its end; name its conversation's turn to start now."""
+        shown = self._shown(turn)
+        log = self._log.bind(turn=turn.id)
+        try:
+            async with asyncio.timeout(self._with.settings.turns.seconds) as limit:
+                self._running[turn.id] = limit
+                return await self._play(turn, shown)
+        except TimeoutError:
+            return await self._cut_short(turn, shown)
+        except Fenced:
+            log.warning("turn taken over or ended elsewhere")
+            return await self._with.db.read(lambda tx: _head(tx, turn))
+        except asyncio.CancelledError:
+            # A clean stop of the service: the turn was not tried in vain.
+            await asyncio.shield(self._with.journal.give_back(turn, tried=False))
+            raise
+        except Exception:  # bulkhead: one turn's fault is not the others'
+            log.exception("turn failed", attempt=turn.attempts)
+            self._with.bus.tell("turns_failed")
+            await self._with.journal.give_back(turn, tried=True)
+            return turn.id
+        finally:
+            self._running.pop(turn.id, None)
+            self._rows.pop(turn.id, None)
+
+    async def look(self, turn: str) -> None:
+        """Look whether a running turn was told to stop, and cut it short if so."""
+        found = await self._with.db.read(lambda tx: turns.get(tx, turn))
+        limit = self._running.get(turn)
+        if found is not None and found.stop and limit is not None and not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    async def commit(self, turn: Turn, scene: Scene, state: State) -> str | None:
+        """Write the answer, the transcript and the turn's end; name the turn that may start now."""
+        if (limit := self._running.pop(turn.id, None)) is not None:
+            # From here on nothing cuts it short: the transaction sees whether a stop came first.
+            limit.reschedule(None)
+        answered = _marked(scene, state)
+        ending = Ending(
+            state=TurnState.DONE,
+            said=(*scene.words, *answered),
+            text=answered[-1].text,
+            used=tuple(_usage(turn, index, used) for index, used in enumerate(state.used)),
+        )
+        following = await self._end(turn, ending, LiveKind.FINAL)
+        if any(message.calls for message in state.said):
+            self._with.acted()
+        return following
+
+    async def _play(self, turn: Turn, shown: Shown) -> str | None:
+        if turn.attempts > self._with.settings.turns.attempts:
+            return await self._bury(turn)
+        if turn.stop:
+            # Told before an earlier life of ours ended.
+            raise TimeoutError
+        rows = self._rows.pop(turn.id)
+        if rows is None or rows.user.disabled_at is not None:
+            return await self._end(turn, Ending(state=TurnState.STOPPED, said=(), text=""))
+        shown.tell(LiveKind.STARTED)
+        scene, state = scenes.scene_of(turn, rows), load(turn.body)
+        if state.round == 0:
+            scene, used = await compact(self._with.tools, turn, scene)
+            state = msgspec.structs.replace(state, used=(*state.used, *used))
+        if name := self._with.commands.find(scene):
+            state = await self._command(turn, scene, name)
+        try:
+            while state.phase is not Phase.DONE:
+                state = await self._step(turn, scene, state, shown)
+        except ModelFailed as error:
+            state = self._apology(scene, state, error)
+        return await self.commit(turn, scene, state)
+
+    async def _step(self, turn: Turn, scene: Scene, state: State, shown: Shown) -> State:
+        key = f"{state.phase}/{state.round}"
+        following = state
+        async for event in Loop(self._with.tools, turn, scene).step(state):
+            match event:
+                case Grew():
+                    await shown.grow(event.text)
+                case Restarted():
+                    shown.restart(event.reason)
+                case Acting():
+                    shown.tell(LiveKind.TOOL, event.tool)
+                case Next():
+                    following = event.state
+        if following.phase is not Phase.DONE:
+            # The last step is recorded by the commit itself.
+            step = Step(key=key, source=Source.MODEL)
+            await self._with.journal.record(turn, step, VERSION, dump(following))
+            shown.restart("step")
+        return following
+
+    async def _command(self, turn: Turn, scene: Scene, name: str) -> State:
+        now = self._with.clock.now()
+        text = await self._with.journal.transact(
+            turn,
+            Step(key="command", source=Source.FIXED),
+            lambda tx: self._with.commands.run(tx, scene, name, now).encode(),
+        )
+        words = text.decode()
+        return State(phase=Phase.DONE, said=(fixed(words),))
+
+    def _apology(self, scene: Scene, state: State, error: ModelFailed) -> State:
+        """Turn a model's failure into an answer: cause and remedy for whoever can act on it."""
+        self._with.bus.tell("model_failed", 1, type(error).__name__)
+        self._log.warning("model failed", turn=scene.turn, error=str(error))
+        if scene.user.runs_the_place:
+            cause = say(scene.language, type(error).__doc__ or "")
+            text = say(scene.language, "I could not answer: {cause}", cause=cause)
+            if scene.language == "en" and str(error) != type(error).__doc__:
+                # The detail is for whoever reads the log's language.
+                text += f"\n({error})"
+        else:
+            text = say(scene.language, "I cannot answer right now. Please try again later.")
+        return State(phase=Phase.DONE, said=(fixed(text),), used=state.used)
+
+    async def _cut_short(self, turn: Turn, shown: Shown) -> str | None:
+        """End a turn that was told to stop, or that used up its time."""
+        scene = await self._with.db.read(lambda tx: scenes.load(tx, turn))
+        language = scene.language if scene else "en"
+        mark = say(language, "(stopped)")
+        text = f"{shown.text}\n{mark}".strip()
+        said = (*scene.words, fixed(text)) if scene else ()
+        try:
+            ending = Ending(state=TurnState.STOPPED, said=said, text=text)
+            return await self._end(turn, ending, LiveKind.STOPPED)
+        except Fenced:
+            # The answer's commit was first: it stands.
+            return await self._with.db.read(lambda tx: _head(tx, turn))
+
+    async def _bury(self, turn: Turn) -> str | None:
+        """Dead-letter a turn that made no progress in any try: its user and the owner are told."""
+        scene = await self._with.db.read(lambda tx: scenes.load(tx, turn))
+        language = scene.language if scene else "en"
+        text = say(language, "I tried to answer this several times and failed. The owner is told.")
+        ending = Ending(
+            state=TurnState.DEAD, said=(*scene.words, fixed(text)) if scene else (), text=text
+        )
+        self._with.bus.tell("turns_dead")
+        self._log.error("turn dead-lettered", turn=turn.id, attempts=turn.attempts)
+        return await self._end(turn, ending, LiveKind.FAILED, also=self._tell_owners)
+
+    async def _end(
+        self,
+        turn: Turn,
+        ending: Ending,
+        live: LiveKind = LiveKind.STOPPED,
+        also: Callable[[Tx, Turn], list[str]] | None = None,
+    ) -> str | None:
+        now, caps = self._with.clock.now(), self._with.caps(turn.to)
+        said = [(message, tokens_of(message)) for message in ending.said]
+        destinations = [turn.to.key]
+
+        def work(tx: Tx) -> tuple[str | None, bool]:
+            stop = self._with.journal.hold(tx, turn)
+            if stop and ending.state is TurnState.DONE:
+                return None, True
+            conversations.append(tx, scenes.entry_of(turn), said, now)
+            for used in ending.used:
+                usage.add(tx, used, now)
+            if ending.text:
+                answer.put(tx, turn, caps, ending.text, now)
+            if also is not None:
+                destinations[1:] = also(tx, turn)
+            return self._with.journal.finish(tx, turn, ending.state), False
+
+        following, stopped = await self._with.db.write(work)
+        if stopped:
+            raise TimeoutError
+        self._shown(turn).tell(live, ending.text, turn.position)
+        for destination in destinations:
+            self._with.deliver(destination)
+        self._with.bus.tell("turns", 1, ending.state, turn.to.channel)
+        self._with.bus.tell("turn_seconds", now - turn.created_at)
+        return following
+
+    def _tell_owners(self, tx: Tx, turn: Turn) -> list[str]:
+        """Queue a notice for every other owner; name the destinations."""
+        told: list[str] = []
+        for owner in people.owners(tx):
+            address = people.reachable(tx, owner.id)
+            if address is None or owner.id == turn.user_id:
+                continue
+            text = say(
+                owner.language,
+                "A message could not be answered after {tries} tries. See `clawdbot status`.",
+                tries=turn.attempts - 1,
+            )
+            row = f"{turn.id}:owner:{owner.id}"
+            to = ADDRESS.decode(address)
+            answer.tell(tx, row, to, owner.id, text, now=self._with.clock.now())
+            told.append(to.key)
+        return told
+
+    def _shown(self, turn: Turn) -> Shown:
+        around = self._with
+        return Shown(
+            turn,
+            around.caps(turn.to),
+            db=around.db,
+            clock=around.clock,
+            stream=around.stream,
+            deliver=around.deliver,
+            stub_after_s=around.settings.outbox.stub_after_s,
+        )
+
+
+def _marked(scene: Scene, state: State) -> tuple[Message, ...]:
+    """Add to the answer what is ours to say: that it is empty, or the emergency model's."""
+    *earlier, last = state.said
+    parts = last.parts
+    if not last.text:
+        nothing = say(scene.language, "I have nothing to say to this.")
+        parts = (*parts, Text(text=nothing, source=Source.FIXED))
+    if state.emergency:
+        mark = say(scene.language, "(Emergency model)") + " "
+        parts = (Text(text=mark, source=Source.FIXED), *parts)
+    return (*earlier, msgspec.structs.replace(last, parts=parts))
+
+
+def _usage(turn: Turn, index: int, used: Used) -> usage.Used:
+    return usage.Used(
+        id=f"{turn.id}:{index}",
+        turn=turn.id,
+        user=turn.user_id,
+        route=used.route,
+        provider=used.provider,
+        model=used.model,
+        tokens_in=used.tokens_in,
+        tokens_out=used.tokens_out,
+        first_token_s=used.first_token_s,
+        whole_s=used.whole_s,
+    )
+
+
+def _head(tx: Tx, turn: Turn) -> str | None:
+    head = turns.head(tx, turn.conversation_id)
+    return head.id if head is not None and head.state == TurnState.READY else None

@@ -1,0 +1,46 @@
+"""What is told while a turn runs: live frames for screens, and facts for counters and logs."""
+
+from enum import StrEnum
+
+import msgspec
+
+from clawdbot.domain.inbound import Address
+
+
+class LiveKind(StrEnum):
+    """What a live frame says."""
+
+    SAID = "said"
+    STARTED = "started"
+    DELTA = "delta"
+    RESET = "reset"
+    TOOL = "tool"
+    SENT = "sent"
+    FINAL = "final"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One live frame; (turn, attempt, seq) orders it, its topic is the destination (`to.key`).
+
+    `text` is what was said, the delta, the tool's name or the final text; `event` the transcript's
+    position once the turn is committed, `ref` names the shown message once a stub is out (SENT).
+    """
+
+    kind: LiveKind
+    turn: str
+    to: Address
+    attempt: int = 0
+    seq: int = 0
+    text: str = ""
+    event: int = 0
+    ref: str = ""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to count: a metric's name, a value and its labels."""
+
+    name: str
+    value: float = 1.0
+    labels: tuple[str, ...] = ()

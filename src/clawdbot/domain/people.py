@@ -1,0 +1,30 @@
+"""Who is who: a user across platforms, and the levels of trust in order."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """A role, from most to least trusted."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    GUEST = "guest"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One person, however many platforms they write from."""
+
+    id: str
+    name: str
+    role: str
+    language: str
+    timezone: str
+    disabled_at: float | None = None
+
+    @property
+    def runs_the_place(self) -> bool:
+        """Tell whether the user is an owner or an admin."""
+        return self.role in {Level.OWNER, Level.ADMIN}

@@ -1,0 +1,205 @@
+"""The core's settings: one frozen struct a section, defaults inline, units in the names.
+
+An adapter's settings stand beside the adapter; where values come from is `config.load`'s business.
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct, field
+
+from clawdbot.domain.secret import Secret
+
+Seconds = Annotated[float, Meta(gt=0)]  # written as `seconds` reads it
+Count = Annotated[int, Meta(ge=1)]
+Url = Annotated[str, Meta(pattern=r"^(https?://[^\s/@?#]+(/\S*)?)?$")]
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([smhd]?)", re.ASCII)
+
+
+def seconds(text: str) -> float:
+    """Read a time: `90`, `0.5s`, `10m`, `4h`, `7d`; raises ValueError for anything else."""
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError(text)
+    return float(found[1]) * _UNITS[found[2]]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the settings; unknown keys are errors, `later` are keys without effect as yet."""
+
+    later: ClassVar[tuple[str, ...]] = ()
+
+
+class Gateway(Section, frozen=True):
+    """The one HTTP server: `public_url` is the address that platforms reach, where there is one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    public_url: Url = ""
+    trusted_proxies: tuple[str, ...] = ()
+    body_max_bytes: Count = 1_048_576
+
+
+class Net(Section, frozen=True):
+    """Outgoing connections: a proxy (http://host:port), a private CA, the connect time-out."""
+
+    proxy: str = ""
+    ca_file: str = ""
+    connect_timeout_s: Seconds = 10.0
+
+
+class Protocol(StrEnum):
+    """The languages that model endpoints speak."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    OFFLINE = "offline"
+    SCRIPTED = "scripted"
+
+
+class Provider(Section, frozen=True):
+    """A model endpoint; without `model` the endpoint's own list decides."""
+
+    protocol: Protocol = Protocol.OPENAI
+    url: Url = ""
+    auth: Secret = field(default_factory=lambda: Secret(""))
+    model: str = ""
+    timeout_s: Seconds = 30.0
+    retries: Annotated[int, Meta(ge=0, le=3)] = 3
+    script: str = ""
+
+
+class Route(Section, frozen=True):
+    """Which provider answers, and how; `when` limits a route to channels, users or commands."""
+
+    provider: str
+    model: str = ""
+    max_tokens: Count = 2000
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.7
+    when: "When | None" = None
+
+
+class When(Section, frozen=True):
+    """For whom a route is; empty lists match all."""
+
+    channels: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Models(Section, frozen=True):
+    """Deadlines that all routes share: to the first token, its last part the emergency's."""
+
+    first_token_s: Seconds = 45.0
+    emergency_s: Seconds = 10.0
+    breaker_failures: Count = 3
+    breaker_open_s: Seconds = 30.0
+
+
+class Scope(StrEnum):
+    """Whose messages share a conversation."""
+
+    SENDER = "sender"
+    CHAT = "chat"
+    THREAD = "thread"
+
+
+class Access(StrEnum):
+    """Who may talk to us at all."""
+
+    CLOSED = "closed"
+    PAIRING = "pairing"
+    ALLOWLIST = "allowlist"
+    OPEN = "open"
+
+
+class WhileBusy(StrEnum):
+    """What a message does that arrives during a turn."""
+
+    QUEUE = "queue"
+    COLLECT = "collect"
+    INTERRUPT = "interrupt"
+
+
+class Session(Section, frozen=True):
+    """One block per channel account: how conversations are cut and who may hold them."""
+
+    later: ClassVar[tuple[str, ...]] = ("link", "outside_window", "reply_window", "retention")
+
+    scope: Scope = Scope.SENDER
+    idle_s: Seconds = field(default=4 * 3600.0, name="idle")
+    max_age_s: Seconds = field(default=24 * 3600.0, name="max_age")
+    reset: tuple[str, ...] = ("/new", "新对话")
+    while_busy: WhileBusy = WhileBusy.QUEUE
+    access: Access = Access.PAIRING
+    allow: tuple[str, ...] = ()
+
+
+class Turns(Section, frozen=True):
+    """Budgets of one turn, and how often a turn is tried that makes no progress."""
+
+    steps: Count = 12
+    tokens: Count = 60_000
+    seconds: Seconds = 600.0
+    attempts: Count = 3
+    context_tokens: Count = 16_000
+    compact_tokens: Count = 12_000
+
+
+class Limits(Section, frozen=True):
+    """Floods: messages a minute per user, open turns per conversation, pairing codes per hour."""
+
+    messages_per_minute: Count = 30
+    waiting_per_conversation: Count = 50
+    pairings_per_sender: Count = 3
+    pairings_in_all: Count = 20
+    pairing_s: Seconds = 3600.0
+    dedupe_s: Seconds = 14 * 86400.0
+
+
+class Outbox(Section, frozen=True):
+    """Delivery: age limit, how long a head may block, retries and their first wait."""
+
+    age_s: Seconds = 24 * 3600.0
+    head_blocks_s: Seconds = 120.0
+    attempts: Count = 12
+    backoff_s: Seconds = 1.0
+    backoff_max_s: Seconds = 300.0
+    stub_after_s: Seconds = 0.3
+
+
+class Store(Section, frozen=True):
+    """The embedded database: below `low_water_mb` free nothing is accepted; ballast frees room."""
+
+    low_water_mb: Annotated[int, Meta(ge=0)] = 64
+    ballast_mb: Annotated[int, Meta(ge=0)] = 16
+    busy_timeout_s: Seconds = 10.0
+
+
+class Logs(Section, frozen=True):
+    """What is logged: level, format, size of a file and how many are kept."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file_mb: Count = 20
+    files: Count = 5
+
+
+class Core(Section, frozen=True):
+    """Everything that is not an adapter's own."""
+
+    environment: Literal["test", "staging", "production"] = "production"
+    language: Literal["en", "zh"] = "en"
+    timezone: str = "UTC"
+    gateway: Gateway = Gateway()
+    net: Net = Net()
+    providers: dict[str, Provider] = field(default_factory=dict)
+    model_routing: dict[str, Route] = field(default_factory=dict)
+    models: Models = Models()
+    turns: Turns = Turns()
+    limits: Limits = Limits()
+    outbox: Outbox = Outbox()
+    store: Store = Store()
+    logs: Logs = Logs()

@@ -1,0 +1,1 @@
+"""Between platforms and the core: what is accepted, and what is delivered."""

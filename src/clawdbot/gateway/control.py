@@ -1,0 +1,292 @@
+"""What the command line may ask a service to do, and the Unix socket's routes for it.
+
+The socket acts as the owner; where no service runs, a command makes a `Control` of its own under
+the data lock. Knows no command line.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from clawdbot import __version__
+from clawdbot.domain.errors import BadInput
+from clawdbot.domain.people import Level, User
+from clawdbot.domain.ports import Clock, Db, Tx
+from clawdbot.gateway.inbox import Inbox
+from clawdbot.gateway.pairing import hash_code
+from clawdbot.gateway.route import Caller, Handler, Permission, Route
+from clawdbot.gateway.setup import Answers, Setup
+from clawdbot.gateway.supervisor import Supervisor
+from clawdbot.gateway.ws import Connection, Sockets
+from clawdbot.store import outbox, people, turns
+
+T = TypeVar("T")
+
+
+class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a channel account fares."""
+
+    kind: str
+    account: str
+    up: bool
+    reason: str
+    remedy: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service fares; `since` in seconds since 1970, ages in seconds."""
+
+    version: str
+    pid: int
+    since: float
+    address: str
+    environment: str
+    channels: tuple[ChannelStatus, ...]
+    turns: dict[str, int]
+    oldest_turn_s: float
+    outbox: int
+    oldest_row_s: float
+    undelivered: tuple[str, ...]
+    owner: str
+    room_left: bool
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, as a listing shows them."""
+
+    id: str
+    name: str
+    role: str
+    language: str
+    disabled: bool
+
+
+class Knock(msgspec.Struct, frozen=True, kw_only=True):
+    """A stranger who waits; `id` approves them like the code that only they saw."""
+
+    id: str
+    name: str
+    platform: str
+    expires_at: float
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The person at this machine, as it knows them."""
+
+    name: str
+    language: str
+    timezone: str
+
+
+class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let a stranger in: by code or id, as an existing user (`as_user`, a name) or a new one."""
+
+    code: str = ""
+    id: str = ""
+    as_user: str = ""
+    role: Level = Level.MEMBER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a control works with."""
+
+    db: Db
+    clock: Clock
+    inbox: Inbox
+    supervisor: Supervisor
+    setup: Setup
+    environment: str
+    room_left: Callable[[], bool]
+
+
+class Control:
+    """The owner's hand on the service."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Act on the given parts."""
+        self._with = parts
+        self._since = parts.clock.now()
+
+    async def status(self, address: str = "") -> Status:
+        """Tell how the service fares."""
+        parts, now = self._with, self._with.clock.now()
+
+        def look(tx: Tx) -> Status:
+            depth, since = outbox.depth(tx)
+            oldest = turns.oldest(tx)
+            owners = people.owners(tx)
+            return Status(
+                version=__version__,
+                pid=os.getpid(),
+                since=self._since,
+                address=address,
+                environment=parts.environment,
+                channels=_channels(parts.supervisor),
+                turns=turns.counts(tx),
+                oldest_turn_s=max(0.0, now - oldest) if oldest else 0.0,
+                outbox=depth,
+                oldest_row_s=max(0.0, now - since) if since else 0.0,
+                undelivered=tuple(f"{r.to.key} {r.state}" for r in outbox.failed(tx, 10)),
+                owner=owners[0].name if owners else "",
+                room_left=parts.room_left(),
+            )
+
+        return await parts.db.read(look)
+
+    async def people(self) -> list[Person]:
+        """List all users."""
+        return [_person(user) for user in await self._with.db.read(people.listed)]
+
+    async def knocking(self) -> list[Knock]:
+        """List the strangers who wait to be let in."""
+        now = self._with.clock.now()
+        waiting = await self._with.db.read(lambda tx: people.open_pairings(tx, now))
+        return [
+            Knock(id=p.code_hash, name=p.name, platform=p.platform, expires_at=p.expires_at)
+            for p in waiting
+        ]
+
+    async def admit(self, wish: Admit) -> Person:
+        """Let a stranger in; raises BadInput where there is no such code or user."""
+        user = await self._user(wish.as_user) if wish.as_user else None
+        code = wish.id or hash_code(wish.code)
+        return _person(await self._with.inbox.admit(code, user, wish.role))
+
+    async def owner(self) -> User | None:
+        """Find the owner, as whom the socket acts."""
+        owners = await self._with.db.read(people.owners)
+        return owners[0] if owners else None
+
+    async def adopt(self, profile: Profile) -> User:
+        """Find the owner; where there is none yet, the person at this machine becomes it."""
+        now = self._with.clock.now()
+        fresh = User(
+            id=self._with.clock.ulid(),
+            name=profile.name,
+            role=Level.OWNER,
+            language=profile.language,
+            timezone=profile.timezone,
+        )
+
+        def work(tx: Tx) -> User:
+            if earlier := people.owners(tx):
+                return earlier[0]
+            people.add(tx, fresh, now)
+            return fresh
+
+        return await self._with.db.write(work)
+
+    async def set_up(self, answers: Answers) -> Person:
+        """Keep the answers of a set-up at the terminal."""
+        return _person(await self._with.setup.apply(answers, None))
+
+    async def _user(self, name: str) -> User:
+        user = await self._with.db.read(lambda tx: people.by_name(tx, name))
+        if user is None:
+            message = f"There is no user {name!r}. See `clawdbot user list`."
+            raise BadInput(message)
+        return user
+
+
+def routes(
+    control: Control, setup: Setup, stop: Callable[[], None], address: Callable[[], str]
+) -> tuple[Route, ...]:
+    """Serve a control on the Unix socket."""
+
+    async def status(_: web.Request, __: Caller) -> web.Response:
+        return json(await control.status(address()))
+
+    async def adopt(request: web.Request, _: Caller) -> web.Response:
+        return json(_person(await control.adopt(await read(request, Profile))))
+
+    async def listed(_: web.Request, __: Caller) -> web.Response:
+        return json(await control.people())
+
+    async def knocking(_: web.Request, __: Caller) -> web.Response:
+        return json(await control.knocking())
+
+    async def admit(request: web.Request, _: Caller) -> web.Response:
+        return json(await control.admit(await read(request, Admit)))
+
+    async def set_up(request: web.Request, _: Caller) -> web.Response:
+        return json(await control.set_up(await read(request, Answers)))
+
+    async def check_model(request: web.Request, _: Caller) -> web.Response:
+        return json(await setup.outside.check_model(await read(request, Answers)))
+
+    async def check_telegram(request: web.Request, _: Caller) -> web.Response:
+        return json(await setup.outside.check_telegram(await read(request, Answers)))
+
+    table = (
+        ("GET", "/status", status),
+        ("POST", "/stop", _calling(stop)),
+        ("POST", "/restart", _calling(setup.outside.reload)),
+        ("POST", "/owner", adopt),
+        ("GET", "/users", listed),
+        ("GET", "/pairings", knocking),
+        ("POST", "/pairings", admit),
+        ("POST", "/setup", set_up),
+        ("POST", "/setup/model", check_model),
+        ("POST", "/setup/telegram", check_telegram),
+    )
+    return tuple(
+        Route(method=method, path=path, permission=Permission.LOCAL, handler=handler)
+        for method, path, handler in table
+    )
+
+
+def terminal(control: Control, sockets: Sockets) -> Route:
+    """Serve the terminal's conversations on the Unix socket, as the owner."""
+
+    async def serve(request: web.Request, _: Caller) -> web.StreamResponse:
+        owner = await control.owner()
+        if owner is None:
+            raise BadInput("Nobody owns this assistant yet. Run `clawdbot setup`.")
+        return await Connection(sockets, owner, "terminal").serve(request)
+
+    return Route(method="GET", path="/socket", permission=Permission.LOCAL, handler=serve)
+
+
+async def read(request: web.Request, kind: type[T]) -> T:
+    """Read a JSON body; raises BadInput for anything that does not fit."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadInput(str(error)) from error
+
+
+def json(value: object) -> web.Response:
+    """Answer with a value as JSON."""
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+def _calling(act: Callable[[], None]) -> Handler:
+    async def handle(_: web.Request, __: Caller) -> web.Response:
+        act()
+        return json({})
+
+    return handle
+
+
+def _channels(supervisor: Supervisor) -> tuple[ChannelStatus, ...]:
+    return tuple(
+        ChannelStatus(
+            kind=kind, account=account, up=health.up, reason=health.reason, remedy=health.remedy
+        )
+        for (kind, account), health in supervisor.report().items()
+    )
+
+
+def _person(user: User) -> Person:
+    return Person(
+        id=user.id,
+        name=user.name,
+        role=user.role,
+        language=user.language,
+        disabled=user.disabled_at is not None,
+    )

@@ -1,0 +1,167 @@
+"""The WebSocket protocol as values, version 1; `docs/protocol.md` is generated from here.
+
+Text messages of one JSON object each, told apart by `type`. A client says `hello`, follows
+conversations with `open`, and `send`s under a key of its own, which makes a repeated send harmless.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+VERSION = 1
+FRAME_MAX_BYTES = 262_144
+
+Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
+Words = Annotated[str, Meta(min_length=1, max_length=100_000)]
+
+
+class _Frame(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="type",
+    tag=lambda name: name.lower(),
+    forbid_unknown_fields=True,
+):
+    """One message."""
+
+
+class Hello(_Frame, frozen=True, kw_only=True):
+    """First in both directions: the protocol's version; the server names the user it speaks to."""
+
+    version: int
+    agent: Annotated[str, Meta(max_length=100)] = ""
+    user: str = ""
+
+
+class Auth(_Frame, frozen=True, kw_only=True):
+    """Who a client without a browser's cookie is; the token of a paired client."""
+
+    token: Annotated[str, Meta(max_length=128)]
+
+
+class Open(_Frame, frozen=True, kw_only=True):
+    """Follow a conversation; what was committed after event `after` is told again first."""
+
+    conversation: Key
+    after: Annotated[int, Meta(ge=0)] = 0
+
+
+class Close(_Frame, frozen=True, kw_only=True):
+    """Follow a conversation no longer."""
+
+    conversation: Key
+
+
+class Send(_Frame, frozen=True, kw_only=True):
+    """Say something in a conversation; `key` makes a repetition harmless."""
+
+    conversation: Key
+    key: Key
+    text: Words
+
+
+class Ack(_Frame, frozen=True, kw_only=True):
+    """Server: a `send` is committed, with what became of it. Client: an event was shown."""
+
+    key: str = ""
+    conversation: str = ""
+    event: int = 0
+    outcome: str = ""
+    turn: str = ""
+    notice: str = ""
+
+
+class Ping(_Frame, frozen=True, kw_only=True):
+    """Are you there; answered with the same."""
+
+    n: int = 0
+
+
+class Said(_Frame, frozen=True, kw_only=True):
+    """Somebody (this user, maybe in another window) said something; event 0 until committed."""
+
+    conversation: str
+    turn: str
+    text: str
+    event: int = 0
+
+
+class Delta(_Frame, frozen=True, kw_only=True):
+    """More of an answer; (turn, attempt, seq) orders it."""
+
+    conversation: str
+    turn: str
+    attempt: int
+    seq: int
+    text: str
+
+
+class Reset(_Frame, frozen=True, kw_only=True):
+    """Forget the deltas of this turn: the answer starts over."""
+
+    conversation: str
+    turn: str
+    attempt: int = 0
+    seq: int = 0
+
+
+class Tool(_Frame, frozen=True, kw_only=True):
+    """A tool is being used."""
+
+    conversation: str
+    turn: str
+    name: str
+
+
+class Final(_Frame, frozen=True, kw_only=True):
+    """The committed answer; `state` is done, stopped or dead, `event` resumes after it."""
+
+    conversation: str
+    turn: str
+    event: int
+    text: str
+    html: str = ""
+    state: str = "done"
+
+
+class Approval(_Frame, frozen=True, kw_only=True):
+    """Something waits for a yes; reserved, not sent by this version."""
+
+    conversation: str
+    turn: str
+    text: str
+    token: str
+
+
+class Error(_Frame, frozen=True, kw_only=True):
+    """What went wrong and what to do; `key` names the `send` it is about."""
+
+    code: str
+    text: str
+    key: str = ""
+
+
+FromClient = Hello | Auth | Open | Close | Send | Ack | Ping
+FromServer = Hello | Ack | Ping | Said | Delta | Reset | Tool | Final | Approval | Error
+
+_DECODER: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+
+
+def decode(text: str | bytes) -> FromClient:
+    """Read a client's frame; raises msgspec.DecodeError (ValidationError) for anything else."""
+    return _DECODER.decode(text)
+
+
+def encode(frame: FromServer) -> str:
+    """Write a frame."""
+    return msgspec.json.encode(frame).decode()
+
+
+def schemas() -> dict[str, object]:
+    """Describe every frame as JSON Schema (draft 2020-12), for the documents."""
+    _, definitions = msgspec.json.schema_components(
+        (FromClient, FromServer), ref_template="#/$defs/{name}"
+    )
+    return dict(sorted(definitions.items()))

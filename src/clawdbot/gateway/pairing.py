@@ -1,0 +1,93 @@
+"""Letting strangers in: a code that they see, an owner who approves it, their message kept.
+
+A stranger's own message never pairs. Works inside the caller's transaction.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from clawdbot.domain.errors import BadInput
+from clawdbot.domain.inbound import Inbound
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Limits
+from clawdbot.domain.text import language_of
+from clawdbot.store import people
+from clawdbot.store.people import Pairing
+
+_HOUR_S = 3600.0
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """Who was let in, and the stranger they were."""
+
+    user: User
+    pairing: Pairing
+
+
+def make_code(random: str) -> str:
+    """Make a code of eight letters and digits that are hard to confuse from a random text."""
+    digest = hashlib.sha256(random.encode()).digest()
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:CODE_LENGTH])
+
+
+def hash_code(code: str) -> str:
+    """Hash a code for keeping, however it was typed."""
+    typed = code.strip().upper().replace("-", "").replace(" ", "")
+    return hashlib.sha256(f"pairing:{typed}".encode()).hexdigest()
+
+
+def knock(
+    tx: Tx, inbound: Inbound, code: str, row: str, limits: Limits, *, now: float
+) -> str | None:
+    """Give a stranger a code and name the inbox row that is held for it: the first that came.
+
+    A later message gets a new code in place of the last; None where there were too many.
+    """
+    platform, sender = inbound.to.channel, inbound.sender
+    mine, every = people.pairings_between(tx, platform, sender.id, now - _HOUR_S, now)
+    if mine >= limits.pairings_per_sender or every >= limits.pairings_in_all:
+        return None
+    earlier = people.pairing_of(tx, platform, sender.id, now)
+    held = earlier.held if earlier is not None else row
+    people.close_pairings(tx, platform, sender.id, "replaced")
+    people.add_pairing(
+        tx,
+        Pairing(
+            code_hash=hash_code(code),
+            platform=platform,
+            external=sender.id,
+            name=sender.name,
+            language=language_of(sender.language),
+            held=held,
+            created_at=now,
+            expires_at=now + limits.pairing_s,
+        ),
+    )
+    return held
+
+
+def admit(tx: Tx, code_hash: str, user: User | None, newcomer: User, *, now: float) -> Welcome:
+    """Use a code up: link its stranger to `user`, or to `newcomer` under the stranger's name.
+
+    Raises BadInput where the code is unknown or too old.
+    """
+    pairing = people.find_pairing(tx, code_hash, now)
+    if pairing is None:
+        message = "This pairing code is unknown or too old. Let the person write again."
+        raise BadInput(message)
+    if user is None:
+        user = User(
+            id=newcomer.id,
+            name=pairing.name or pairing.external,
+            role=newcomer.role,
+            language=pairing.language,
+            timezone=newcomer.timezone,
+        )
+        people.add(tx, user, now)
+    people.identify(tx, user.id, pairing.platform, pairing.external, name=pairing.name, now=now)
+    people.close_pairings(tx, pairing.platform, pairing.external, "used")
+    return Welcome(user=user, pairing=pairing)

@@ -1,0 +1,84 @@
+"""Live frames inside one process: the `Stream` port. Slow listeners lose frames, not turns.
+
+Who comes late first hears what the running turn has said so far.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from clawdbot.domain.events import Live, LiveKind
+
+_BACKLOG_MAX = 2000
+_BEGINS = frozenset({LiveKind.STARTED, LiveKind.RESET})
+_ENDS = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED})
+
+
+class LocalStream:
+    """Hands frames to listeners by topic (a destination); the empty topic hears all."""
+
+    def __init__(self) -> None:
+        """Start without listeners."""
+        self._listeners: dict[str, list[_Listener]] = {}
+        self._running: dict[str, list[Live]] = {}
+
+    def publish(self, live: Live) -> None:
+        """Hand on a frame; never blocks."""
+        self._remember(live)
+        for topic in (live.to.key, ""):
+            for listener in self._listeners.get(topic, ()):
+                listener.put(live)
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Live]]:
+        """Receive what is published while the context is open."""
+        listener = _Listener()
+        for live in self._so_far(topic):
+            listener.put(live)
+        self._listeners.setdefault(topic, []).append(listener)
+        try:
+            yield listener.frames()
+        finally:
+            self._listeners[topic].remove(listener)
+            if not self._listeners[topic]:
+                del self._listeners[topic]
+
+    def _remember(self, live: Live) -> None:
+        key = live.to.key
+        if live.kind in _BEGINS:
+            self._running[key] = [live]
+        elif live.kind is LiveKind.DELTA and key in self._running:
+            self._running[key].append(live)
+        elif live.kind in _ENDS and [live.turn] == [f.turn for f in self._running.get(key, [])[:1]]:
+            del self._running[key]
+
+    def _so_far(self, topic: str) -> list[Live]:
+        frames = self._running.get(topic, [])
+        if len(frames) < 2:
+            return frames
+        text = "".join(live.text for live in frames[1:])
+        return [frames[0], msgspec.structs.replace(frames[-1], text=text)]
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self._frames: deque[Live] = deque()
+        self._came = asyncio.Event()
+
+    def put(self, live: Live) -> None:
+        if len(self._frames) >= _BACKLOG_MAX:
+            # Too slow: forget the deltas, tell that they are gone.
+            self._frames.clear()
+            self._frames.append(Live(kind=LiveKind.RESET, turn=live.turn, to=live.to))
+        self._frames.append(live)
+        self._came.set()
+
+    async def frames(self) -> AsyncIterator[Live]:
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            while self._frames:
+                yield self._frames.popleft()

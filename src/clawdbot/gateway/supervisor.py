@@ -1,0 +1,107 @@
+"""Keeps channels running: starts them, restarts them with back-off, and knows which are up."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from clawdbot.domain.bus import Bus
+from clawdbot.domain.errors import AuthLost, Failure
+from clawdbot.domain.inbound import Address
+from clawdbot.domain.ports import Channel, Clock, Health, Inbox
+
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_HEALTH_EVERY_S = 30.0
+_HEALTH_TIMEOUT_S = 15.0
+
+
+@dataclass(slots=True)
+class Watched:
+    """A channel account and how it fares."""
+
+    channel: Channel
+    health: Health = field(default_factory=lambda: Health(up=False, reason="starting"))
+
+
+class Supervisor:
+    """Runs the channels of one process."""
+
+    def __init__(self, clock: Clock, bus: Bus, came_up: Callable[[], None]) -> None:
+        """Call `came_up` whenever a channel begins to work."""
+        self._clock = clock
+        self._bus = bus
+        self._came_up = came_up
+        self._watched: dict[tuple[str, str], Watched] = {}
+        self._log = structlog.get_logger("channels")
+
+    def add(self, kind: str, account: str, channel: Channel) -> None:
+        """Take a channel account under watch, before `run`."""
+        self._watched[kind, account] = Watched(channel)
+
+    def find(self, to: Address) -> Channel | None:
+        """Find the channel of an address."""
+        watched = self._watched.get((to.channel, to.account))
+        return watched.channel if watched is not None else None
+
+    def up(self, to: Address) -> bool:
+        """Tell whether an address can be reached now."""
+        watched = self._watched.get((to.channel, to.account))
+        return watched is not None and watched.health.up
+
+    def report(self) -> dict[tuple[str, str], Health]:
+        """Tell how every channel account fares."""
+        return {key: watched.health for key, watched in self._watched.items()}
+
+    async def run(self, inbox: Inbox) -> None:
+        """Run every channel until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for (kind, account), watched in self._watched.items():
+                tasks.create_task(self._keep(kind, account, watched, inbox))
+                tasks.create_task(self._look(kind, account, watched))
+
+    async def _keep(self, kind: str, account: str, watched: Watched, inbox: Inbox) -> None:
+        wait = _FIRST_WAIT_S
+        log = self._log.bind(channel=kind, account=account)
+        while True:
+            started = self._clock.monotonic()
+            try:
+                await watched.channel.run(inbox)
+                return
+            except AuthLost as error:
+                log.warning("channel key refused", error=str(error))
+                self._set(kind, account, watched, Health(up=False, reason=str(error)))
+            except Exception:  # bulkhead: one channel's fault is not the others'
+                log.exception("channel stopped")
+                self._bus.tell("channel_restarts", 1, kind, account)
+            if self._clock.monotonic() - started > _LONGEST_WAIT_S:
+                wait = _FIRST_WAIT_S
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT_S)
+
+    async def _look(self, kind: str, account: str, watched: Watched) -> None:
+        wait = _FIRST_WAIT_S
+        while True:
+            try:
+                async with asyncio.timeout(_HEALTH_TIMEOUT_S):
+                    health = await watched.channel.health()
+            except TimeoutError:
+                health = Health(up=False, reason="no answer")
+            except Failure as error:
+                health = Health(up=False, reason=str(error), remedy=error.remedy)
+            if health.up:
+                wait = _HEALTH_EVERY_S
+            else:
+                wait = _FIRST_WAIT_S if watched.health.up else min(wait * 2, _HEALTH_EVERY_S)
+            self._set(kind, account, watched, health)
+            await asyncio.sleep(wait)
+
+    def _set(self, kind: str, account: str, watched: Watched, health: Health) -> None:
+        before, watched.health = watched.health, health
+        self._bus.tell("channel_up", float(health.up), kind, account)
+        if health.up and not before.up:
+            self._log.info("channel up", channel=kind, account=account)
+            self._came_up()
+        elif before.up and not health.up:
+            self._log.warning("channel down", channel=kind, account=account, reason=health.reason)

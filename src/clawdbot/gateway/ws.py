@@ -1,0 +1,239 @@
+"""Our own sockets: web chat, terminal, later nodes. Speaks `frames`, meets the same `accept`.
+
+A connection follows conversations; what is committed is told again after a reconnect, live text is
+a courtesy. Queues are bounded: a client that does not read is cut.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import msgspec
+import structlog
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from clawdbot.domain.errors import StoreFailed, first_line
+from clawdbot.domain.events import Live, LiveKind
+from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome, Sender
+from clawdbot.domain.messages import Source, Text
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Db, Inbox, Stream
+from clawdbot.domain.text import say
+from clawdbot.gateway import frames, history
+from clawdbot.gateway.frames import FromServer
+from clawdbot.gateway.history import Line
+
+LOGGED_OUT = 4001
+
+_QUEUE_MOST = 1000
+_FOLLOWED_MOST = 32
+_REPLAY_MOST = 400
+_HEARTBEAT_S = 25.0
+_HELLO_S = 10.0
+_WRITE_S = 20.0
+_ENDS = {LiveKind.FINAL: "done", LiveKind.STOPPED: "stopped", LiveKind.FAILED: "dead"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """What every connection works with; `render` makes safe HTML of Markdown.
+
+    `open` names the log-in of every open socket.
+    """
+
+    inbox: Inbox
+    stream: Stream
+    db: Db
+    render: Callable[[str], str]
+    open: WeakKeyDictionary[web.WebSocketResponse, str] = field(default_factory=WeakKeyDictionary)
+
+    async def close(self) -> None:
+        """Send every client away; it will come back to the next life of the service."""
+        for socket in list(self.open):
+            await socket.close(code=WSCloseCode.SERVICE_RESTART)
+
+    async def cut(self, login: str) -> None:
+        """Send the clients of a log-in away, because it ended."""
+        for socket, of in list(self.open.items()):
+            if of == login:
+                await socket.close(code=LOGGED_OUT)
+
+
+class Connection:
+    """One open socket of one user; `channel` names the kind of client (`web`, `terminal`)."""
+
+    def __init__(self, sockets: Sockets, user: User, channel: str, login: str = "") -> None:
+        """Serve a user; the identity comes from the log-in, never from a frame."""
+        self._with = sockets
+        self._login = login
+        self._user = user
+        self._channel = channel
+        self._out: asyncio.Queue[FromServer] = asyncio.Queue(_QUEUE_MOST)
+        self._followed: dict[str, asyncio.Task[None]] = {}
+        self._log = structlog.get_logger("socket").bind(user=user.id, channel=channel)
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Speak with the client until either side ends."""
+        socket = web.WebSocketResponse(
+            heartbeat=_HEARTBEAT_S, max_msg_size=frames.FRAME_MAX_BYTES, compress=False
+        )
+        await socket.prepare(request)
+        self._with.open[socket] = self._login
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                writer = tasks.create_task(self._write(socket))
+                await self._read(socket, tasks)
+                writer.cancel()
+                for follower in self._followed.values():
+                    follower.cancel()
+        except* (ConnectionError, TimeoutError):
+            self._log.info("client cut")
+        await socket.close()
+        return socket
+
+    async def _read(self, socket: web.WebSocketResponse, tasks: asyncio.TaskGroup) -> None:
+        async with asyncio.timeout(_HELLO_S):
+            first = await socket.receive()
+        if not await self._greet(first.data if first.type is WSMsgType.TEXT else ""):
+            await socket.close(code=4002, message=b"hello expected")
+            return
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                break
+            try:
+                frame = frames.decode(message.data)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                self._tell(frames.Error(code="malformed", text=str(error)[:200]))
+                continue
+            await self._handle(frame, tasks)
+
+    async def _greet(self, text: str) -> bool:
+        try:
+            hello = frames.decode(text)
+        except (msgspec.DecodeError, UnicodeError):
+            return False
+        if not isinstance(hello, frames.Hello) or hello.version != frames.VERSION:
+            return False
+        self._tell(frames.Hello(version=frames.VERSION, user=self._user.name))
+        return True
+
+    async def _handle(self, frame: frames.FromClient, tasks: asyncio.TaskGroup) -> None:
+        match frame:
+            case frames.Send():
+                await self._send(frame)
+            case frames.Open():
+                await self._open(frame, tasks)
+            case frames.Close():
+                if (follower := self._followed.pop(frame.conversation, None)) is not None:
+                    follower.cancel()
+            case frames.Ping():
+                self._tell(frame)
+            case frames.Ack() | frames.Hello() | frames.Auth():
+                pass
+
+    async def _send(self, frame: frames.Send) -> None:
+        inbound = Inbound(
+            receiver=self._channel,
+            event=f"{self._user.id}:{frame.key}",
+            to=self._address(frame.conversation),
+            chat=ChatKind.DIRECT,
+            sender=Sender(id=self._user.id, name=self._user.name, language=self._user.language),
+            parts=(Text(text=frame.text, source=Source.OWN),),
+            ref=frame.key,
+        )
+        try:
+            receipt = await self._with.inbox.accept(inbound)
+        except StoreFailed as error:
+            text = say(self._user.language, first_line(type(error)))
+            self._tell(frames.Error(code="not kept", text=text, key=frame.key))
+            return
+        outcome, notice = receipt.outcome, receipt.notice
+        if outcome is Outcome.REFUSED and not notice:
+            notice = say(self._user.language, "This message was not accepted.")
+        self._tell(
+            frames.Ack(
+                key=frame.key,
+                conversation=frame.conversation,
+                outcome=outcome,
+                turn=receipt.turn,
+                notice=notice,
+            )
+        )
+
+    async def _open(self, frame: frames.Open, tasks: asyncio.TaskGroup) -> None:
+        if frame.conversation in self._followed:
+            self._followed.pop(frame.conversation).cancel()
+        elif len(self._followed) >= _FOLLOWED_MOST:
+            self._tell(frames.Error(code="too many", text="Too many conversations are followed."))
+            return
+        self._followed[frame.conversation] = tasks.create_task(
+            self._follow(frame.conversation, frame.after)
+        )
+
+    async def _follow(self, name: str, after: int) -> None:
+        """Tell what was committed after an event, then everything as it happens."""
+        to, user = self._address(name), self._user.id
+        async with self._with.stream.listen(to.key) as live:
+            missed = await self._with.db.read(
+                lambda tx: history.read(tx, to, user, after=after, most=_REPLAY_MOST)
+            )
+            if missed is not None:
+                for line in (*missed.lines, *missed.waiting):
+                    self._tell(self._again(name, line))
+            async for frame in live:
+                if (told := self._translate(name, frame)) is not None:
+                    self._tell(told)
+
+    def _again(self, name: str, line: Line) -> FromServer:
+        turn, event, text = line.turn, line.event, line.text
+        if line.own:
+            return frames.Said(conversation=name, turn=turn, text=text, event=event)
+        html = self._with.render(text)
+        return frames.Final(conversation=name, turn=turn, event=event, text=text, html=html)
+
+    def _translate(self, name: str, live: Live) -> FromServer | None:
+        turn = live.turn
+        match live.kind:
+            case LiveKind.SAID:
+                return frames.Said(conversation=name, turn=turn, text=live.text)
+            case LiveKind.DELTA:
+                return frames.Delta(
+                    conversation=name,
+                    turn=turn,
+                    attempt=live.attempt,
+                    seq=live.seq,
+                    text=live.text,
+                )
+            case LiveKind.RESET | LiveKind.STARTED:
+                return frames.Reset(
+                    conversation=name, turn=turn, attempt=live.attempt, seq=live.seq
+                )
+            case LiveKind.TOOL:
+                return frames.Tool(conversation=name, turn=turn, name=live.text)
+            case LiveKind.SENT:
+                return None
+            case LiveKind.FINAL | LiveKind.STOPPED | LiveKind.FAILED:
+                return frames.Final(
+                    conversation=name,
+                    turn=turn,
+                    event=live.event,
+                    text=live.text,
+                    html=self._with.render(live.text),
+                    state=_ENDS[live.kind],
+                )
+
+    def _address(self, name: str) -> Address:
+        return history.place(self._channel, self._user.id, name)
+
+    def _tell(self, frame: FromServer) -> None:
+        try:
+            self._out.put_nowait(frame)
+        except asyncio.QueueFull:
+            raise ConnectionAbortedError from None
+
+    async def _write(self, socket: web.WebSocketResponse) -> None:
+        while True:
+            frame = await self._out.get()
+            async with asyncio.timeout(_WRITE_S):
+                await socket.send_str(frames.encode(frame))

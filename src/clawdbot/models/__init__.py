@@ -1,0 +1,1 @@
+"""Language models: who is asked, in which protocol, and what it cost."""

@@ -1,0 +1,228 @@
+"""HTTP requests out, the only place that makes them; of a failed one it tells whether it left.
+
+Keeps connections, follows no redirect, keeps no cookie, reads no environment, caps what it reads.
+An address may hold a key (Telegram's does): no error and no repr shows more of it than the host.
+
+NetFailed
+    HostUnknown            the name has no address, or is none
+    ConnectRefused         nobody listens there, or the proxy refuses
+    TlsFailed              encryption could not be trusted
+    TimedOut(sent)         no connection, or no byte, in time
+    Broken(sent)           cut, not HTTP, or too large
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from clawdbot.domain.errors import Failure, SettingsInvalid, first_line
+from clawdbot.domain.settings import Net
+
+BODY_MAX_BYTES = 16 * 1024 * 1024
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class NetFailed(Failure):
+    """The network did not carry the request."""
+
+    retry = True
+
+    def __init__(self, message: str = "", *, sent: bool = False) -> None:
+        """Tell in `sent` whether the request may have reached the server."""
+        super().__init__(message)
+        self.sent = sent
+
+
+class HostUnknown(NetFailed):
+    """The host's name is unknown."""
+
+
+class ConnectRefused(NetFailed):
+    """Nothing answers at the address."""
+
+
+class TlsFailed(NetFailed):
+    """The certificate is not trusted."""
+
+
+class TimedOut(NetFailed):
+    """No answer came in time."""
+
+
+class Broken(NetFailed):
+    """The connection broke."""
+
+
+class Options(TypedDict, total=False):
+    """What a request may have: `json` (any value) or `data` (bytes) as its body."""
+
+    json: object
+    data: bytes
+    headers: Mapping[str, str]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request; `timeout_s` is for the `whole` answer, or else from each piece to the next."""
+
+    method: str
+    url: str = field(repr=False)
+    json: object = field(default=None, repr=False)
+    data: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout_s: float = 30.0
+    whole: bool = False
+
+    @property
+    def host(self) -> str:
+        """Name the host, all of the address that may be shown."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A whole answer; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Stream:
+    """An answer whose body is still coming; header names in lower case."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, host: str) -> None:
+        """Begin before the body."""
+        self.status = answer.status
+        self.headers = {name.lower(): value for name, value in answer.headers.items()}
+        self._content = answer.content
+        self._host = host
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes, decompressed; raises NetFailed."""
+        room = BODY_MAX_BYTES
+        try:
+            async for chunk in self._content.iter_any():
+                room -= len(chunk)
+                if room < 0:
+                    raise Broken(f"{self._host}: The answer is too large.", sent=True)
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _failed(error, self._host) from None
+
+    async def read(self) -> bytes:
+        """Give the whole body; raises NetFailed."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+
+class Client:
+    """A pool of connections, open while its `async with` block runs."""
+
+    def __init__(self, net: Net) -> None:
+        """Take the settings; nothing is opened yet."""
+        self._net = net
+
+    async def __aenter__(self) -> Self:
+        """Open the pool; raises SettingsInvalid where the private CA cannot be read."""
+        trust = _trust(self._net.ca_file) if self._net.ca_file else True
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trust),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "clawdbot", "Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def request(self, method: str, url: str, **options: Unpack[Options]) -> Response:
+        """Send, and read the answer whole within `timeout_s`; raises NetFailed."""
+        async with self.exchange(Request(method=method, url=url, whole=True, **options)) as stream:
+            body = await stream.read()
+        return Response(status=stream.status, headers=stream.headers, body=body)
+
+    def stream(
+        self, method: str, url: str, **options: Unpack[Options]
+    ) -> AbstractAsyncContextManager[Stream]:
+        """Send, and read the answer while it comes; raises NetFailed."""
+        return self.exchange(Request(method=method, url=url, **options))
+
+    @asynccontextmanager
+    async def exchange(self, request: Request) -> AsyncIterator[Stream]:
+        """Send one request: every request of the program passes here."""
+        body, headers = request.data, request.headers
+        if request.json is not None:
+            body = msgspec.json.encode(request.json)
+            headers = {"Content-Type": "application/json", **headers}
+        host = request.host
+        try:
+            answer = await self._session.request(
+                request.method,
+                request.url,
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+                proxy=None if host in _LOOPBACK else self._net.proxy or None,
+                timeout=self._timeout(request),
+            )
+        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
+            raise _failed(error, host) from None  # the library's texts show the whole address
+        try:
+            yield Stream(answer, host)
+        finally:
+            answer.release()
+
+    def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
+        # Only one phase can pass before the request leaves, and it has its own limit: whatever
+        # else times out may have arrived.
+        connect_s = self._net.connect_timeout_s
+        if request.whole:
+            return aiohttp.ClientTimeout(total=connect_s + request.timeout_s, connect=connect_s)
+        return aiohttp.ClientTimeout(connect=connect_s, sock_read=request.timeout_s)
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:
+        raise SettingsInvalid(f"net.ca_file: {ca_file}: {error.strerror or error}") from error
+    return context
+
+
+def _failed(error: Exception, host: str) -> NetFailed:
+    kind: type[NetFailed] = Broken
+    sent = False
+    match error:
+        case (
+            aiohttp.ClientConnectorDNSError()
+            | aiohttp.InvalidURL()
+            | aiohttp.NonHttpUrlClientError()
+            | UnicodeError()  # a name that cannot be encoded
+        ):
+            kind = HostUnknown
+        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError():
+            kind = TlsFailed
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            kind, host = ConnectRefused, "net.proxy"
+        case aiohttp.ClientConnectorError():
+            kind = ConnectRefused
+        case aiohttp.ConnectionTimeoutError():
+            kind = TimedOut
+        case TimeoutError():
+            kind, sent = TimedOut, True
+        case _:
+            sent = True
+    return kind(f"{host}: {first_line(kind)}", sent=sent)

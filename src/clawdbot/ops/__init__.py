@@ -1,0 +1,1 @@
+"""Running the assistant: logs, checks and what else its operator needs."""

@@ -1,0 +1,104 @@
+"""What may stand in a log, and how a line of it reads; pure.
+
+Nothing that came from outside can break a line, colour a terminal or show a known secret.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from clawdbot.domain.secret import Secret
+
+FILE = "logs/clawdbot.log"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_SHORTEST = 4  # a shorter secret is no secret, and masking it would blacken every line
+_LONGEST = 4000
+_COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
+
+
+def neutral(text: str) -> str:
+    """Write control, direction and zero-width characters as visible escapes."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class Redactor:
+    """Replaces known secret texts, in the spellings that addresses and dumps give them."""
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._known: set[str] = set()
+        self._pattern = re.compile("(?!)")
+        self.learn(*secrets)
+
+    def learn(self, *secrets: Secret) -> None:
+        """Know more secrets from now on."""
+        for text in (secret.reveal() for secret in secrets):
+            if len(text) >= _SHORTEST:
+                self._known |= {text, quote(text), quote(text, safe=""), repr(text)[1:-1]}
+        if self._known:
+            longest_first = sorted(self._known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def __call__(self, text: str) -> str:
+        """Give the text with every known secret, and every password in an address, masked."""
+        return _PASSWORD.sub("****", self._pattern.sub("****", text))
+
+
+def cleaned(value: object, redact: Redactor) -> object:
+    """Make a value fit for a log: masked, on one line, of bounded length."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {
+                str(cleaned(str(key), redact)): cleaned(below, redact)
+                for key, below in value.items()
+            }
+        case list() | tuple():
+            return [cleaned(item, redact) for item in value]
+        case _:
+            text = redact(str(value))
+            return neutral(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a traceback."""
+
+    filename: str
+    lineno: int
+    name: str
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """An exception as the log holds it."""
+
+    exc_type: str
+    exc_value: str
+    frames: list[Frame]
+    exceptions: list[list["Trace"]] = []
+
+
+def human(event: Mapping[str, object], *, colour: bool = False) -> str:
+    """Write an event for a person: a line, and a few more where an exception belongs to it."""
+    rest = dict(event)
+    at, level, said = (neutral(str(rest.pop(key, ""))) for key in ("at", "level", "event"))
+    traces = msgspec.convert(rest.pop("exception", []), list[Trace])
+    words = (neutral(f"{key}={value}") for key, value in rest.items())
+    lines = [" ".join([at[:19].replace("T", " "), f"{level:<8}", said, *words])]
+    text = "\n".join([*lines, *_traced(traces, "    ")])
+    return f"{_COLOURS[level]}{text}\x1b[0m" if colour and level in _COLOURS else text
+
+
+def _traced(traces: list[Trace], indent: str) -> Iterator[str]:
+    for trace in traces:
+        yield indent + neutral(f"{trace.exc_type}: {trace.exc_value}")
+        for frame in trace.frames:
+            yield indent + neutral(f"  {frame.filename}:{frame.lineno} {frame.name}")
+        for below in trace.exceptions:
+            yield from _traced(below, f"{indent}  ")

@@ -1,0 +1,1 @@
+"""The control panel: pages of people, server-rendered."""

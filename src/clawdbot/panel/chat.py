@@ -1,0 +1,107 @@
+"""The chat page: the user's conversations, one of them open, and who knocks.
+
+What is shown comes from the transcript; what happens from then on comes over the socket.
+"""
+
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from markupsafe import Markup
+
+from clawdbot.domain.people import Level, User
+from clawdbot.gateway import history
+from clawdbot.gateway.control import Admit
+from clawdbot.gateway.history import History
+from clawdbot.gateway.route import Caller
+from clawdbot.gateway.ws import Connection
+from clawdbot.panel.pages import html, page, to, when
+from clawdbot.panel.parts import Panel
+
+CHANNEL = "web"
+
+_ROWS_MOST = 120
+_NOTHING = History(title="", lines=(), waiting=(), upto=0, earlier=0)
+
+
+class Chat:
+    """Pages and fragments of the conversations of whoever asks; nobody else's."""
+
+    def __init__(self, panel: Panel) -> None:
+        """Serve with the panel's parts."""
+        self._with = panel
+
+    async def begin(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show a new conversation; it exists once something is said in it."""
+        name = self._with.clock.ulid().lower()
+        return await self._show(request, caller, name, _NOTHING)
+
+    async def open(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show a conversation where it ended."""
+        name = request.match_info["name"]
+        found = await self._read(caller, name)
+        if found is None:
+            return page("lost", request, caller, status=404)
+        return await self._show(request, caller, name, found)
+
+    async def earlier(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show the stretch of a conversation before an event."""
+        event = int(request.match_info["event"])
+        found = await self._read(caller, request.match_info["name"], event)
+        if found is None:
+            raise web.HTTPNotFound
+        return page("lines", request, caller, {"history": found} | self._told(caller))
+
+    async def aside(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show the list of conversations again, and who knocks."""
+        values = await self._aside(caller, request.query.get("at", ""))
+        return page("aside", request, caller, values)
+
+    async def admit(self, request: web.Request, caller: Caller) -> web.Response:
+        """Let in who knocks: as a new member, or as the owner's own account."""
+        form = await request.post()
+        me = _user(caller).name if form.get("as") == "me" else ""
+        await self._with.control.admit(Admit(id=str(form.get("id", "")), as_user=me))
+        return to("/chat")
+
+    async def socket(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Speak with the page."""
+        connection = Connection(self._with.sockets, _user(caller), CHANNEL, caller.login)
+        return await connection.serve(request)
+
+    async def _show(
+        self, request: web.Request, caller: Caller, name: str, found: History
+    ) -> web.Response:
+        values = await self._aside(caller, name) | {"name": name, "history": found}
+        return page("chat", request, caller, values)
+
+    async def _aside(self, caller: Caller, current: str) -> dict[str, object]:
+        user = _user(caller)
+        lanes = await self._with.db.read(lambda tx: history.listed(tx, CHANNEL, user.id))
+        knocks = await self._with.control.knocking() if user.role == Level.OWNER else []
+        return {"lanes": lanes, "knocks": knocks, "current": current, **self._told(caller)}
+
+    async def _read(self, caller: Caller, name: str, before: int = 0) -> History | None:
+        user = _user(caller).id
+        place = history.place(CHANNEL, user, name)
+        return await self._with.db.read(
+            lambda tx: history.read(tx, place, user, before=before, most=_ROWS_MOST)
+        )
+
+    def _told(self, caller: Caller) -> dict[str, object]:
+        """Give the templates what they tell with: moments, and answers as HTML."""
+        user, now = _user(caller), self._with.clock.now()
+        zone = ZoneInfo(user.timezone)
+
+        def moment(at: float, *, exact: bool = False) -> str:
+            return when(at, now, zone, user.language, exact=exact)
+
+        return {
+            "moment": moment,
+            "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
+        }
+
+
+def _user(caller: Caller) -> User:
+    if caller.user is None:
+        raise web.HTTPUnauthorized
+    return caller.user

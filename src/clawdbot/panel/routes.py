@@ -1,0 +1,52 @@
+"""The panel's routes: who may ask for which page."""
+
+from clawdbot.gateway.route import Handler, Permission, Route
+from clawdbot.panel.chat import Chat
+from clawdbot.panel.entry import Entry
+from clawdbot.panel.pages import static
+from clawdbot.panel.parts import Panel
+
+__all__ = ["Panel", "routes"]
+
+_NAME = "{name:[A-Za-z0-9_.-]{1,64}}"
+_EVENT = "{event:[1-9][0-9]{0,14}}"
+
+
+def routes(panel: Panel) -> tuple[Route, ...]:
+    """Serve the pages."""
+    entry, chat = Entry(panel), Chat(panel)
+    public: dict[tuple[str, str], Handler] = {
+        ("GET", "/"): entry.home,
+        ("GET", "/setup"): entry.setup_page,
+        ("POST", "/setup"): entry.set_up,
+        ("POST", "/setup/check"): entry.check,
+        ("GET", "/login"): entry.login_page,
+        ("POST", "/login"): entry.log_in,
+        ("GET", "/static/{version}/{name}"): static,
+    }
+    pages: dict[tuple[str, str], Handler] = {
+        ("GET", "/chat"): chat.begin,
+        ("GET", f"/chat/{_NAME}"): chat.open,
+        ("POST", "/logout"): entry.log_out,
+    }
+    inner: dict[tuple[str, str], Handler] = {
+        ("GET", f"/chat/{_NAME}/before/{_EVENT}"): chat.earlier,
+        ("GET", "/aside"): chat.aside,
+        ("GET", "/socket"): chat.socket,
+    }
+    return (
+        *_table(Permission.PUBLIC, public),
+        *_table(Permission.USER, pages, page=True),
+        *_table(Permission.USER, inner),
+        *_table(Permission.OWNER, {("POST", "/knocks"): chat.admit}),
+        *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
+    )
+
+
+def _table(
+    permission: Permission, handlers: dict[tuple[str, str], Handler], *, page: bool = False
+) -> tuple[Route, ...]:
+    return tuple(
+        Route(method=method, path=path, permission=permission, handler=handler, page=page)
+        for (method, path), handler in handlers.items()
+    )

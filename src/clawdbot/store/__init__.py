@@ -1,0 +1,1 @@
+"""The database's one door, and one repository a table family."""

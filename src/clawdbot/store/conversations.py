@@ -1,0 +1,164 @@
+"""Conversations: a row a lane, its session, its next position; and what was said in it."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from clawdbot.domain.inbound import Address
+from clawdbot.domain.messages import Message, tainted
+from clawdbot.domain.ports import Tx
+from clawdbot.store.sql import values
+
+ADDRESS = msgspec.json.Decoder(Address)
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A lane and its current session; `model` is a route chosen by the user."""
+
+    id: str
+    receiver: str
+    scope: str
+    user_id: str
+    address: bytes
+    title: str
+    model: str
+    session_id: str
+    session_from: float
+    session_last: float
+    next_position: int
+
+    @property
+    def to(self) -> Address:
+        """Read the address."""
+        return ADDRESS.decode(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of the transcript."""
+
+    position: int
+    body: bytes
+    tokens: int
+    turn_id: str
+    user_id: str
+    at: float
+
+    @property
+    def message(self) -> Message:
+        """Read the message."""
+        return _MESSAGE.decode(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for a session's turns up to a position."""
+
+    upto: int
+    body: str
+    source: str
+    taint: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where a turn's messages go in the transcript."""
+
+    conversation: str
+    position: int
+    session: str
+    turn: str
+    user: str
+
+
+def find(tx: Tx, receiver: str, scope: str) -> Conversation | None:
+    """Find the conversation of a scope."""
+    return tx.one(Conversation, "conversations.find", receiver=receiver, scope=scope)
+
+
+def get(tx: Tx, conversation: str) -> Conversation | None:
+    """Read a conversation."""
+    return tx.one(Conversation, "conversations.get", id=conversation)
+
+
+def of_user(tx: Tx, user: str, receiver: str, most: int = 200) -> list[Conversation]:
+    """List a user's conversations on a receiver, newest first."""
+    return tx.all(Conversation, "conversations.of_user", user_id=user, receiver=receiver, most=most)
+
+
+def add(tx: Tx, conversation: Conversation, now: float) -> None:
+    """Begin a conversation."""
+    tx.run("conversations.add", now=now, **values(conversation))
+
+
+def advance(tx: Tx, conversation: str) -> int:
+    """Lock the conversation and take its next position."""
+    position = tx.one(int, "conversations.advance", id=conversation)
+    if position is None:
+        raise LookupError(conversation)
+    return position
+
+
+def touch(tx: Tx, conversation: str, session: str, session_from: float, now: float) -> None:
+    """Set the current session and note that it heard something."""
+    tx.run(
+        "conversations.touch",
+        id=conversation,
+        session_id=session,
+        session_from=session_from,
+        now=now,
+    )
+
+
+def set_title(tx: Tx, conversation: str, title: str) -> None:
+    """Name a conversation."""
+    tx.run("conversations.title", id=conversation, title=title)
+
+
+def set_model(tx: Tx, conversation: str, route: str) -> None:
+    """Choose a route for a conversation; empty for the default."""
+    tx.run("conversations.model", id=conversation, model=route)
+
+
+def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float) -> None:
+    """Append what a turn said, each message with its size in tokens."""
+    for seq, (message, tokens) in enumerate(messages):
+        tx.run(
+            "transcript.add",
+            seq=seq,
+            body=msgspec.json.encode(message),
+            taint=int(tainted([message])),
+            tokens=tokens,
+            at=now,
+            **values(entry),
+        )
+
+
+def recent(tx: Tx, entry: Entry, after: int, most: int) -> list[Said]:
+    """Read the entry's session backwards from its position, down to a summary's."""
+    return tx.all(
+        Said,
+        "transcript.recent",
+        session_id=entry.session,
+        before=entry.position,
+        after=after,
+        most=most,
+    )
+
+
+def page(tx: Tx, conversation: str, before: int, most: int) -> list[Said]:
+    """Read a conversation backwards across its sessions."""
+    return tx.all(Said, "transcript.page", conversation_id=conversation, before=before, most=most)
+
+
+def last_summary(tx: Tx, session: str) -> Summary | None:
+    """Read the latest summary of a session."""
+    return tx.one(Summary, "summaries.last", session_id=session)
+
+
+def add_summary(tx: Tx, session: str, user: str, summary: Summary, now: float) -> None:
+    """Keep a summary; the first for a position stays."""
+    tx.run("summaries.add", session_id=session, user_id=user, at=now, **values(summary))

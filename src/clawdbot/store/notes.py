@@ -1,0 +1,32 @@
+"""Notes: what a user asked us to keep."""
+
+from dataclasses import dataclass
+
+from clawdbot.domain.ports import Tx
+from clawdbot.store.sql import values
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note, with where its words came from."""
+
+    id: str
+    body: str
+    source: str
+    taint: int
+    at: float
+
+
+def add(tx: Tx, user: str, note: Note) -> None:
+    """Keep a note."""
+    tx.run("notes.add", user_id=user, **values(note))
+
+
+def listed(tx: Tx, user: str, most: int = 50) -> list[Note]:
+    """List a user's notes, newest first."""
+    return tx.all(Note, "notes.list", user_id=user, most=most)
+
+
+def remove(tx: Tx, user: str, note: str) -> bool:
+    """Forget a note; False where the user has no such note."""
+    return tx.run("notes.remove", id=note, user_id=user) == 1

@@ -1,0 +1,136 @@
+"""What is to be delivered: one row a chunk, in order per destination."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from clawdbot.domain.inbound import Address
+from clawdbot.domain.ports import Outgoing, Tx
+from clawdbot.store.sql import values
+
+_ADDRESS = msgspec.json.Decoder(Address)
+_OUTGOING = msgspec.json.Decoder(Outgoing)
+
+
+class RowState(StrEnum):
+    """pending -> sending -> sent | unknown | dead."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+
+
+class RowKind(StrEnum):
+    """A stub is a placeholder to be replaced; a chunk part of an answer; a notice our own words."""
+
+    STUB = "stub"
+    CHUNK = "chunk"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message for one destination; `stub_id` names the row whose shown text it replaces."""
+
+    id: str
+    destination: str
+    position: int
+    address: bytes
+    turn_id: str
+    user_id: str
+    kind: str
+    stub_id: str
+    body: bytes
+    state: str
+    attempts: int
+    ref: str
+    not_before: float
+    created_at: float
+
+    @property
+    def to(self) -> Address:
+        """Read the address."""
+        return _ADDRESS.decode(self.address)
+
+    @property
+    def message(self) -> Outgoing:
+        """Read what is sent."""
+        return _OUTGOING.decode(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """A message about to be queued; the id makes it unique (`turn:kind:index`)."""
+
+    id: str
+    to: Address
+    message: Outgoing
+    kind: RowKind
+    user: str
+    turn: str = ""
+    stub: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A row's new state."""
+
+    state: RowState
+    attempts: int = 0
+    ref: str = ""
+    reason: str = ""
+    not_before: float = 0.0
+    sent_at: float | None = None
+
+
+def put(tx: Tx, new: New, now: float) -> None:
+    """Queue a message behind what its destination already waits for; once per id."""
+    position = tx.one(int, "outbox.position", key=new.to.key)
+    tx.run(
+        "outbox.add",
+        destination=new.to.key,
+        position=position,
+        address=msgspec.json.encode(new.to),
+        body=msgspec.json.encode(new.message),
+        created_at=now,
+        **values(new),
+    )
+
+
+def get(tx: Tx, row: str) -> Row | None:
+    """Read a row."""
+    return tx.one(Row, "outbox.get", id=row)
+
+
+def open_rows(tx: Tx, destination: str, most: int = 16) -> list[Row]:
+    """List what a destination still has to get, in order."""
+    return tx.all(Row, "outbox.open", destination=destination, most=most)
+
+
+def destinations(tx: Tx) -> list[str]:
+    """List the destinations that still have to get something."""
+    return tx.all(str, "outbox.destinations")
+
+
+def mark(tx: Tx, row: str, to: Mark) -> bool:
+    """Change an open row's state; False where it has ended."""
+    return tx.run("outbox.mark", id=row, **values(to)) == 1
+
+
+def renew(tx: Tx, row: str) -> None:
+    """Send a stub anew, because the one that was shown is gone."""
+    tx.run("outbox.renew", id=row)
+
+
+def depth(tx: Tx) -> tuple[int, float | None]:
+    """Count what waits, and tell since when."""
+    found = tx.one(lambda count, since: (int(count), since), "outbox.depth")
+    return found or (0, None)
+
+
+def failed(tx: Tx, most: int = 50) -> list[Row]:
+    """List what could not be delivered or is not known to be, newest first."""
+    return tx.all(Row, "outbox.failed", most=most)

@@ -1,0 +1,117 @@
+"""Users, the platform accounts that are theirs, and strangers with a pairing code."""
+
+from dataclasses import dataclass
+
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Tx
+from clawdbot.store.sql import values
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A stranger who was shown a code; `held` is the first message's inbox row."""
+
+    code_hash: str
+    platform: str
+    external: str
+    name: str
+    language: str
+    held: str
+    created_at: float
+    expires_at: float
+
+
+def by_identity(tx: Tx, platform: str, external: str) -> User | None:
+    """Find the user behind a platform's account."""
+    return tx.one(User, "people.by_identity", platform=platform, external=external)
+
+
+def get(tx: Tx, user: str) -> User | None:
+    """Read a user."""
+    return tx.one(User, "people.get", id=user)
+
+
+def by_name(tx: Tx, name: str) -> User | None:
+    """Find a user by name."""
+    return tx.one(User, "people.by_name", name=name)
+
+
+def listed(tx: Tx) -> list[User]:
+    """List all users, oldest first."""
+    return tx.all(User, "people.list")
+
+
+def owners(tx: Tx) -> list[User]:
+    """List the owners who are not disabled."""
+    return tx.all(User, "people.owners")
+
+
+def add(tx: Tx, user: User, now: float, password: str = "") -> None:
+    """Add a user; `password` is an argon2 hash."""
+    tx.run("people.add", password=password, created_at=now, **values(user))
+
+
+def identify(tx: Tx, user: str, platform: str, external: str, *, name: str, now: float) -> bool:
+    """Link a platform's account to a user; False where it belongs to somebody already."""
+    row = {"platform": platform, "external": external, "user_id": user, "name": name}
+    return tx.run("people.identify", created_at=now, **row) == 1
+
+
+def password(tx: Tx, user: str) -> str:
+    """Read a user's argon2 hash; empty where there is none."""
+    return tx.one(str, "people.password", id=user) or ""
+
+
+def set_password(tx: Tx, user: str, hashed: str) -> None:
+    """Store a user's argon2 hash."""
+    tx.run("people.set_password", id=user, password=hashed)
+
+
+def set_profile(tx: Tx, user: User) -> None:
+    """Store a user's name, language and time zone."""
+    tx.run("people.set_profile", **values(user))
+
+
+def reachable(tx: Tx, user: str) -> bytes | None:
+    """Find the address (JSON) where a user was last spoken with in person."""
+    return tx.one(lambda address, _: bytes(address), "people.reachable", user_id=user)
+
+
+def add_pairing(tx: Tx, pairing: Pairing) -> None:
+    """Keep a code that a stranger was shown."""
+    tx.run("pairings.add", **values(pairing))
+
+
+def pairing_of(tx: Tx, platform: str, external: str, now: float) -> Pairing | None:
+    """Find the open code of a stranger."""
+    return tx.one(Pairing, "pairings.of_sender", platform=platform, external=external, now=now)
+
+
+def pairings_between(
+    tx: Tx, platform: str, external: str, since: float, until: float
+) -> tuple[int, int]:
+    """Count the codes given between two times: to this sender, and to all."""
+    counts = tx.one(
+        lambda mine, every: (int(mine), int(every)),
+        "pairings.count",
+        platform=platform,
+        external=external,
+        since=since,
+        until=until,
+    )
+    return counts or (0, 0)
+
+
+def find_pairing(tx: Tx, code_hash: str, now: float) -> Pairing | None:
+    """Find an open code by its hash."""
+    return tx.one(Pairing, "pairings.find", code_hash=code_hash, now=now)
+
+
+def open_pairings(tx: Tx, now: float) -> list[Pairing]:
+    """List who waits to be let in."""
+    return tx.all(Pairing, "pairings.open", now=now)
+
+
+def close_pairings(tx: Tx, platform: str, external: str, state: str) -> None:
+    """Use up every open code of a stranger."""
+    tx.run("pairings.close", platform=platform, external=external, state=state)

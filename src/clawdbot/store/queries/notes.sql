@@ -1,0 +1,13 @@
+-- name: notes.add
+-- Keep a note.
+INSERT INTO notes (id, user_id, body, source, taint, at)
+VALUES (:id, :user_id, :body, :source, :taint, :at);
+
+-- name: notes.list
+-- List a user's notes, newest first.
+SELECT id, body, source, taint, at FROM notes WHERE user_id = :user_id ORDER BY at DESC, id DESC
+LIMIT :most;
+
+-- name: notes.remove
+-- Forget a note.
+DELETE FROM notes WHERE id = :id AND user_id = :user_id;

@@ -1,0 +1,50 @@
+-- name: outbox.position
+-- Lock the destination and take its next position.
+INSERT INTO destinations (key, next_position) VALUES (:key, 2)
+ON CONFLICT (key) DO UPDATE SET next_position = destinations.next_position + 1
+RETURNING next_position - 1;
+
+-- name: outbox.add
+-- Queue a message for a destination; nothing where the row exists.
+INSERT INTO outbox (id, destination, position, address, turn_id, user_id, kind, stub_id, body, state,
+                    attempts, ref, reason, not_before, created_at)
+VALUES (:id, :destination, :position, :address, :turn, :user, :kind, :stub, :body,
+        'pending', 0, '', '', 0, :created_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: outbox.get
+-- Read a row.
+SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body, state, attempts,
+       ref, not_before, created_at
+FROM outbox WHERE id = :id;
+
+-- name: outbox.open
+-- List what a destination still has to get, in order.
+SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body, state, attempts,
+       ref, not_before, created_at
+FROM outbox WHERE destination = :destination AND state IN ('pending', 'sending')
+ORDER BY position LIMIT :most;
+
+-- name: outbox.destinations
+-- List the destinations that still have to get something.
+SELECT DISTINCT destination FROM outbox WHERE state IN ('pending', 'sending');
+
+-- name: outbox.mark
+-- Change a row's state.
+UPDATE outbox SET state = :state, attempts = :attempts, ref = :ref, reason = :reason,
+                  not_before = :not_before, sent_at = :sent_at
+WHERE id = :id AND state IN ('pending', 'sending');
+
+-- name: outbox.renew
+-- Send a stub anew, because the one that was shown is gone.
+UPDATE outbox SET state = 'pending', ref = '' WHERE id = :id AND state = 'sent';
+
+-- name: outbox.depth
+-- Count what waits, and tell since when.
+SELECT COUNT(*), MIN(created_at) FROM outbox WHERE state IN ('pending', 'sending');
+
+-- name: outbox.failed
+-- List what could not be delivered, newest first.
+SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body, state, attempts,
+       ref, not_before, created_at
+FROM outbox WHERE state IN ('dead', 'unknown') ORDER BY created_at DESC LIMIT :most;

@@ -1,0 +1,33 @@
+-- name: steps.get
+-- Read a step.
+SELECT state, intent, outcome, source, taint FROM steps WHERE turn_id = :turn_id AND key = :key;
+
+-- name: steps.intend
+-- Record what is about to be done.
+INSERT INTO steps (turn_id, key, state, user_id, intent, outcome, source, taint, at)
+VALUES (:turn_id, :key, 'intent', :user_id, :intent, :empty, :source, :taint, :at);
+
+-- name: steps.done
+-- Record a step with its outcome, over its intent where there is one.
+INSERT INTO steps (turn_id, key, state, user_id, intent, outcome, source, taint, at)
+VALUES (:turn_id, :key, 'done', :user_id, :intent, :outcome, :source, :taint, :at)
+ON CONFLICT (turn_id, key) DO UPDATE SET state = 'done', outcome = :outcome, source = :source,
+                                         taint = :taint, at = :at
+WHERE steps.state = 'intent';
+
+-- name: steps.shrink
+-- Keep only that the steps of a committed turn happened.
+UPDATE steps SET intent = :empty, outcome = :empty WHERE turn_id = :turn_id;
+
+-- name: waits.add
+-- Record what a parked turn waits for.
+INSERT INTO waits (id, turn_id, user_id, state, answer, created_at)
+VALUES (:id, :turn_id, :user_id, 'open', :empty, :now);
+
+-- name: waits.get
+-- Read a wait.
+SELECT id, turn_id, state, answer FROM waits WHERE id = :id;
+
+-- name: waits.answer
+-- Answer a wait, once.
+UPDATE waits SET state = :state, answer = :answer WHERE id = :id AND state = 'open';

@@ -1,0 +1,43 @@
+"""Timers: what is due, when, and who fires it."""
+
+from dataclasses import dataclass
+
+from clawdbot.domain.ports import Tx
+from clawdbot.store.sql import values
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something that is due: `kind` says who fires it, `subject` for what."""
+
+    id: str
+    kind: str
+    subject: str
+    user_id: str
+    body: bytes
+    due_at: float
+
+
+def add(tx: Tx, timer: Timer, now: float) -> None:
+    """Set a timer."""
+    tx.run("timers.add", created_at=now, **values(timer))
+
+
+def due(tx: Tx, kind: str, now: float, most: int = 100) -> list[Timer]:
+    """List what is due of a kind."""
+    return tx.all(Timer, "timers.due", kind=kind, now=now, most=most)
+
+
+def next_due(tx: Tx, kind: str) -> float | None:
+    """Tell when the next timer of a kind is due."""
+    return tx.one(lambda at: None if at is None else float(at), "timers.next", kind=kind)
+
+
+def end(tx: Tx, timer: str, state: str) -> bool:
+    """Use a timer up; False where somebody did."""
+    return tx.run("timers.end", id=timer, state=state) == 1
+
+
+def of_user(tx: Tx, user: str, kind: str) -> list[Timer]:
+    """List a user's waiting timers of a kind."""
+    return tx.all(Timer, "timers.of_user", user_id=user, kind=kind)

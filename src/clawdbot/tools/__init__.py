@@ -1,0 +1,1 @@
+"""What the assistant can do: a manifest and a thin function each."""

@@ -1,0 +1,1 @@
+"""The tools that we ship; none knows another."""

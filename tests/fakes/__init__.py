@@ -1,0 +1,1 @@
+"""Stand-in servers: strict, scriptable, loopback only."""

@@ -1,0 +1,151 @@
+"""The command line as a person has it: real processes, a service that runs, a pseudo-terminal.
+
+Whatever is started here ends with its `with` block.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PATIENCE_S = 15.0
+SETTINGS = """\
+gateway: {port: 0}
+providers: {model: {protocol: scripted, script: SCRIPT}}
+model_routing: {default: {provider: model}}
+"""
+SCRIPT = """\
+- {when: slow, say: "one two three four five six seven eight nine ten", pause_s: 0.2}
+- {when: colour, say: "a\\e[31mb"}
+- {when: facts, calls: [{tool: NoSuchTool}], then: "It says: {result}"}
+"""
+
+# Whoever has a terminal of their own is interrupted by its Ctrl-C.
+_OWN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+_ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9]|[=>78])|\r")
+
+
+def scripted(home: Path) -> None:
+    """Write settings into a home folder: a free port, a model that plays a script."""
+    script = home / "script.yaml"
+    script.write_text(SCRIPT)
+    (home / "clawdbot.yaml").write_text(SETTINGS.replace("SCRIPT", str(script)))
+
+
+def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
+    """Send a signal and tell how the process ended."""
+    process.send_signal(number)
+    return process.wait(PATIENCE_S)
+
+
+@contextlib.contextmanager
+def running(environ: dict[str, str], *args: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `clawdbot start` in the foreground; its first line has been read."""
+    with started(environ, "start", "--no-browser", *args) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert "Clawdbot runs." in first, process.communicate()
+        yield process
+
+
+@contextlib.contextmanager
+def started(environ: dict[str, str], *args: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command; it is killed at the latest with the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "clawdbot", *args],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Screen:
+    """What a program in a pseudo-terminal has shown, and its keyboard."""
+
+    def __init__(self, file: int, process: subprocess.Popen[bytes]) -> None:
+        """Look at the terminal's other end."""
+        self.process = process
+        self._file = file
+        self._raw = b""
+        self._waited = 0
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._file, keys.encode())
+
+    def wait_for(self, text: str) -> str:
+        """Wait until a text is shown after the last one waited for; return what stands before."""
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self._news:
+            assert self._read(deadline), f"{text!r} is not in {self._news!r}"
+        before = self._news.partition(text)[0]
+        self._waited += len(before) + len(text)
+        return before
+
+    @property
+    def _news(self) -> str:
+        return _ESCAPES.sub(b"", self._raw).decode(errors="replace")[self._waited :]
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C until the program ends: just before it waits for a key, one may be lost."""
+        for _ in range(20):
+            self.type("\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.process.wait(0.5)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for the program's end and tell how it ended."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._read(deadline):
+            pass
+        return self.process.wait(PATIENCE_S)
+
+    def _read(self, deadline: float) -> bool:
+        """Read what is shown next; False at the end, or where nothing comes in time."""
+        ready, _, _ = select.select([self._file], [], [], max(0, deadline - time.monotonic()))
+        try:
+            data = os.read(self._file, 65536) if ready else b""
+        except OSError:  # Linux: the other end is closed
+            data = b""
+        self._raw += data
+        return bool(data)
+
+
+@contextlib.contextmanager
+def shown(environ: dict[str, str], *args: str) -> Iterator[Screen]:
+    """Run a command in a pseudo-terminal of 100 columns."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-c", _OWN_TERMINAL, sys.executable, "-m", "clawdbot", *args],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environ | {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        try:
+            yield Screen(ours, process)
+        finally:
+            process.kill()
+            os.close(ours)

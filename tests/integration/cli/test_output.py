@@ -1,0 +1,46 @@
+"""What commands write, from inside: nothing shown steers a terminal."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from clawdbot.cli.main import main
+from clawdbot.cli.output import Terminal
+
+HEADINGS = {"name": "Name", "role": "Role"}
+ROWS = [("ev\x1b[2Jil\n\u202e", "guest"), ("张", "owner")]
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal(home=Path("/nowhere"), language="en", environ={"SECRET": "canary"})
+
+
+def test_a_listing_is_one_line_a_row(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.listing(HEADINGS, ROWS)
+    assert "ev\\x1b[2Jil\\n\\u202e\tguest\n张\towner\n" == capsys.readouterr().out
+
+
+def test_a_listing_is_json_where_asked(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.listing(HEADINGS, ROWS, as_json=True)
+    expected = [dict(zip(HEADINGS, row, strict=True)) for row in ROWS]
+    assert expected == json.loads(capsys.readouterr().out)
+
+
+def test_the_environment_shows_nowhere(terminal: Terminal) -> None:
+    assert "canary" not in repr(terminal)
+    assert not terminal.colour(io.StringIO())
+
+
+def test_the_version_needs_no_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["clawdbot", "--version"])
+    main()
+    assert capsys.readouterr().out.startswith("clawdbot ")

@@ -1,0 +1,204 @@
+"""Log-ins: passwords, lock-out, sessions, the set-up link; and set-up itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from clawdbot.config.clock import SystemClock
+from clawdbot.domain.errors import BadInput, Denied
+from clawdbot.domain.people import User
+from clawdbot.domain.settings import Store
+from clawdbot.gateway.logins import Logins, TooManyTries
+from clawdbot.gateway.setup import Answers, Finding, Outside, Setup
+from clawdbot.store import logins as login_rows
+from clawdbot.store import people, sqlite
+from clawdbot.store.sqlite import SqliteDb
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[SqliteDb]:
+    async with sqlite.opened(tmp_path / "db", Store()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def logins(db: SqliteDb) -> Logins:
+    logins = Logins(db, SystemClock())
+    hashed = await logins.hash_password(PASSWORD)
+    ann = User("u1", "Ann", "owner", "en", "UTC")
+    await db.write(lambda tx: people.add(tx, ann, 1.0, hashed))
+    return logins
+
+
+async def test_the_right_password_begins_a_session(logins: Logins) -> None:
+    token = await logins.enter("Ann", PASSWORD, "peer")
+    login = await logins.find(token)
+    assert login is not None
+    assert "Ann" == login.user.name
+    assert await logins.enter("Ann", PASSWORD, "peer") != token
+
+
+@pytest.mark.parametrize(("name", "password"), [("Ann", "wrong"), ("Bob", PASSWORD), ("", "")])
+async def test_a_wrong_name_and_a_wrong_password_say_the_same(
+    logins: Logins, name: str, password: str
+) -> None:
+    with pytest.raises(Denied) as denied:
+        await logins.enter(name, password, "peer")
+    assert "The name or the password is wrong." == str(denied.value)
+
+
+async def test_a_user_without_a_password_cannot_enter(logins: Logins, db: SqliteDb) -> None:
+    await db.write(lambda tx: people.add(tx, User("u2", "Bob", "member", "en", "UTC"), 1.0))
+    with pytest.raises(Denied):
+        await logins.enter("Bob", "", "peer")
+
+
+async def test_failures_lock_the_name_and_the_peer_for_a_while(logins: Logins) -> None:
+    for _ in range(5):
+        with pytest.raises(Denied):
+            await logins.enter("Ann", "wrong", "peer")
+    with pytest.raises(TooManyTries):
+        await logins.enter("Ann", PASSWORD, "elsewhere")
+    with pytest.raises(TooManyTries):
+        await logins.enter("Bob", PASSWORD, "peer")
+
+
+async def test_an_ended_session_is_gone(logins: Logins) -> None:
+    token = await logins.enter("Ann", PASSWORD, "peer")
+    login = await logins.find(token)
+    assert login is not None
+    await logins.end(login.hash)
+    assert await logins.find(token) is None
+
+
+async def test_the_store_never_holds_the_token(
+    logins: Logins, db: SqliteDb, tmp_path: Path
+) -> None:
+    token = await logins.enter("Ann", PASSWORD, "peer")
+    code = await logins.setup_code()
+    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    for secret in (token, code, PASSWORD):
+        assert secret.encode() not in files
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 10_000])
+async def test_a_made_up_token_is_nobody(logins: Logins, token: str) -> None:
+    assert await logins.find(token) is None
+
+
+async def test_a_setup_code_is_no_login(logins: Logins) -> None:
+    assert await logins.find(await logins.setup_code()) is None
+
+
+class World:
+    """What set-up reaches, written down."""
+
+    def __init__(self) -> None:
+        self.saved: list[tuple[dict[str, str], dict[str, str]]] = []
+        self.reloads = 0
+
+    def outside(self) -> Outside:
+        async def check(_: Answers) -> Finding:
+            return Finding(good=True, text="")
+
+        def save(secrets: object, values: object) -> None:
+            assert isinstance(secrets, dict)
+            assert isinstance(values, dict)
+            self.saved.append(({k: v.reveal() for k, v in secrets.items()}, values))
+
+        def reload() -> None:
+            self.reloads += 1
+
+        return Outside(check_model=check, check_telegram=check, save=save, reload=reload)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def setup(db: SqliteDb, world: World) -> Setup:
+    return Setup(db, SystemClock(), Logins(db, SystemClock()), world.outside())
+
+
+async def test_a_link_makes_one_owner_once(db: SqliteDb, setup: Setup, world: World) -> None:
+    code = await Logins(db, SystemClock()).setup_code()
+    assert await setup.needed()
+    answers = Answers(name="Ann", password=PASSWORD, language="zh", timezone="Asia/Shanghai")
+    owner = await setup.apply(answers, code)
+    assert ("owner", "zh") == (owner.role, owner.language)
+    assert not await setup.needed()
+    assert 0 == world.reloads
+    with pytest.raises(Denied):
+        await setup.apply(answers, code)
+
+
+async def test_two_users_of_one_link_make_one_owner(db: SqliteDb, setup: Setup) -> None:
+    code = await Logins(db, SystemClock()).setup_code()
+    tries = [setup.apply(Answers(name=name), code) for name in ("Ann", "Bob", "Eve")]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert 1 == sum(isinstance(result, User) for result in results)
+    assert 1 == len(await db.read(people.owners))
+
+
+@pytest.mark.parametrize("code", ["", "made-up"])
+async def test_a_bad_link_changes_nothing(
+    db: SqliteDb, setup: Setup, world: World, code: str
+) -> None:
+    with pytest.raises(Denied):
+        await setup.apply(Answers(name="Eve", endpoint="http://evil", key="k"), code)
+    assert [] == world.saved
+    assert await setup.needed()
+
+
+async def test_a_new_link_ends_the_last(db: SqliteDb, setup: Setup) -> None:
+    logins = Logins(db, SystemClock())
+    old, new = await logins.setup_code(), await logins.setup_code()
+    with pytest.raises(Denied):
+        await setup.apply(Answers(name="Ann"), old)
+    await setup.apply(Answers(name="Ann"), new)
+
+
+async def test_keys_and_settings_are_written_apart(setup: Setup, world: World) -> None:
+    answers = Answers(name="Ann", endpoint="http://m/v1", key="sk", model="m1", telegram="1:a")
+    await setup.apply(answers, None)
+    [(secrets, values)] = world.saved
+    assert {
+        "MODEL_ENDPOINT_URL": "http://m/v1",
+        "MODEL_PROVIDER_AUTH": "sk",
+        "TELEGRAM_BOT_TOKEN": "1:a",
+    } == secrets
+    assert "sk" not in str(values)
+    assert "m1" == values["model_routing.default.model"]
+    assert 1 == world.reloads
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        Answers(name=" "),
+        Answers(name="a\nb"),
+        Answers(name="x" * 65),
+        Answers(name="Ann", password="short"),
+        Answers(name="Ann", timezone="Mars/Base"),
+        Answers(name="Ann", language="xx"),
+        Answers(name="Ann", key="k"),
+    ],
+)
+async def test_an_impossible_answer_leaves_nothing_behind(
+    setup: Setup, world: World, answers: Answers
+) -> None:
+    with pytest.raises(BadInput):
+        await setup.apply(answers, None)
+    assert [] == world.saved
+    assert await setup.needed()
+
+
+async def test_ended_logins_are_dropped(db: SqliteDb, logins: Logins) -> None:
+    await logins.enter("Ann", PASSWORD, "peer")
+    assert 1 == await db.write(lambda tx: login_rows.expire(tx, 1e12))
