@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+from clawdbot import __version__
 from clawdbot.app.assembly import Doors, Service, assembled
 from clawdbot.config import home
 from clawdbot.config.load import Loaded
@@ -79,9 +82,12 @@ async def serve(
                     tasks.create_task(_keep_house(service)),
                 ]
                 listening.up = True
+                log = structlog.get_logger("service")
+                log.info("started", address=listening.address, version=__version__)
                 started(Started(port=port, address=listening.address, setup_code=code))
                 await stop.wait()
                 listening.up = False
+                log.info("stopping", again=bool(reloads))
                 await sockets.close()
                 for task in reversed(running):
                     task.cancel()

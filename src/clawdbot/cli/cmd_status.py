@@ -9,6 +9,7 @@ import click
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.config import home
 from clawdbot.domain.errors import NotRunning
+from clawdbot.domain.text import told
 from clawdbot.gateway.control import Status
 from clawdbot.net.local import Local
 
@@ -54,7 +55,10 @@ def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:
     for row in status.undelivered:
         yield say("Not delivered"), row
     for channel in status.channels:
-        how = say("works") if channel.up else say("down: {reason}", reason=say(channel.reason))
+        reason = told(terminal.language, channel.reason)
+        how = say("works") if channel.up else say("down: {reason}", reason=reason)
+        if channel.up and reason:
+            how = say("sends, but: {reason}", reason=reason)
         remedy = say(channel.remedy) if channel.remedy else ""
         yield f"{channel.kind}/{channel.account}", f"{how} {remedy}".strip()
     if not status.room_left:

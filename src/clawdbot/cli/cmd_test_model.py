@@ -9,6 +9,7 @@ import msgspec
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.config.load import Loaded
 from clawdbot.domain.errors import ModelFailed, ModelUnset, first_line
+from clawdbot.domain.text import told
 from clawdbot.models.probe import Probe, probe
 from clawdbot.ops.lines import Redactor
 
@@ -26,7 +27,8 @@ def command(terminal: Terminal, *, provider: str, model: str, as_json: bool) -> 
         shown = asyncio.run(_probed(terminal, loaded, name, model))
     except ModelFailed as failure:
         cause = terminal.say(first_line(type(failure)))
-        detail = "" if str(failure) == first_line(type(failure)) else str(failure)
+        known = str(failure) == first_line(type(failure))
+        detail = "" if known else told(terminal.language, str(failure))
         if not as_json:
             raise type(failure)(f"{name}: {cause}\n{detail}".strip()) from failure
         kind = type(failure).__name__

@@ -184,7 +184,6 @@ class Turns:
     def _apology(self, scene: Scene, state: State, error: ModelFailed) -> State:
         """Turn a model's failure into an answer: cause and remedy for whoever can act on it."""
         self._with.bus.tell("model_failed", 1, type(error).__name__)
-        self._log.warning("model failed", turn=scene.turn, error=str(error))
         if scene.user.runs_the_place:
             cause = say(scene.language, type(error).__doc__ or "")
             text = say(scene.language, "I could not answer: {cause}", cause=cause)

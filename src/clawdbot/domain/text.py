@@ -22,6 +22,13 @@ def say(language: str, english: str, /, **values: object) -> str:
     return found.format(**values) if values else found
 
 
+def told(language: str, text: str) -> str:
+    """Give a sentence of ours in a language, also where it stands behind a place (`host: ...`)."""
+    place, mark, sentence = text.partition(": ")
+    known = say(language, sentence)
+    return f"{place}: {known}" if mark and known != sentence else say(language, text)
+
+
 def language_of(tag: str) -> str:
     """Map a language tag (BCP 47 or POSIX: `zh-Hans-CN`, `zh_CN.UTF-8`) to one of ours."""
     return "zh" if tag.lower().startswith("zh") else "en"

@@ -103,5 +103,6 @@ class Supervisor:
         if health.up and not before.up:
             self._log.info("channel up", channel=kind, account=account)
             self._came_up()
-        elif before.up and not health.up:
-            self._log.warning("channel down", channel=kind, account=account, reason=health.reason)
+        elif health.reason and health.reason != before.reason:
+            told = "channel in trouble" if health.up else "channel down"
+            self._log.warning(told, channel=kind, account=account, reason=health.reason)

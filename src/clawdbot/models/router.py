@@ -13,6 +13,7 @@ from math import inf
 from zlib import crc32
 
 import msgspec
+import structlog
 
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.errors import (
@@ -64,6 +65,7 @@ class Router:
             name: Breaker(limits.breaker_failures, limits.breaker_open_s) for name in providers
         }
         self._failures: dict[str, ModelFailed] = {}
+        self._log = structlog.get_logger("models")
 
     async def complete(self, request: Request) -> AsyncIterator[Delta]:
         """Stream one answer, ending with Used; raises a ModelFailed kind."""
@@ -77,6 +79,13 @@ class Router:
                     yield delta
             return
         except ModelFailed as failure:
+            self._log.warning(
+                "model failed",
+                provider=main.provider,
+                kind=type(failure).__name__,
+                error=str(failure),
+                emergency=spare is not None,
+            )
             if spare is None:
                 raise
             first = failure

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clawdbot.domain.text import language_of, say, spoken
+from clawdbot.domain.text import language_of, say, spoken, told
 
 
 def test_english_is_the_key() -> None:
@@ -38,3 +38,15 @@ def test_language_tags_map_to_ours(tag: str, expected: str) -> None:
 )
 def test_an_answer_is_in_the_language_of_the_words(words: str, default: str, expected: str) -> None:
     assert expected == spoken(words, default)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Stopped.", "已停止。"),
+        ("127.0.0.1: Stopped.", "127.0.0.1: 已停止。"),
+        ("127.0.0.1: something else", "127.0.0.1: something else"),
+    ],
+)
+def test_a_sentence_behind_a_place_is_translated_too(text: str, expected: str) -> None:
+    assert expected == told("zh", text)
