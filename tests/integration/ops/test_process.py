@@ -41,7 +41,11 @@ for thread in threading.enumerate():
 def python(code: str, *args: str, **more: str) -> subprocess.Popen[str]:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(clawdbot.__file__).parents[1])}
     return subprocess.Popen(
-        [sys.executable, "-c", code, *args], stdout=subprocess.PIPE, env=environ | more, text=True
+        [sys.executable, "-c", code, *args],
+        stdin=subprocess.PIPE,  # stays open: who reads it waits
+        stdout=subprocess.PIPE,
+        env=environ | more,
+        text=True,
     )
 
 
