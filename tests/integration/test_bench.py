@@ -6,7 +6,62 @@ from pathlib import Path
 
 import pytest
 
+from bench.spine import Plan, measured
+from bench.table import Row, markdown
+
 ROOT = Path(__file__).parents[2]
+TINY = Plan(
+    starts=1,
+    blocks=1,
+    turns=1,
+    crowd_blocks=1,
+    crowd_turns=1,
+    settle_s=0.0,
+    idle_s=0.1,
+    stored=4,
+    depth=2,
+    paced=2,
+    paced_every_s=0.0,
+    size=False,
+)
+STARTS = """
+import sys
+from clawdbot.cli.cmd_start import _lightly
+with _lightly():
+    from clawdbot.app import assembly, serving
+    from clawdbot.ops import logs
+print(*{name.partition('.')[0] for name in sys.modules})
+"""
+# What only a page, a scrape or a password needs, and what nobody colours.
+LATER = {"argon2", "jinja2", "markdown_it", "nh3", "prometheus_client", "rich"}
+
+
+async def test_a_tiny_bench_fills_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = await measured(TINY)
+    assert 16 == len(rows)
+    assert all(row.ours >= 0 for row in rows)
+    told = capsys.readouterr().out
+    for what in ("fdatasync", "synchronous=FULL", "floor", "clawdbot", "4 conversations"):
+        assert what in told
+
+
+def test_a_missed_goal_is_marked() -> None:
+    row = Row(name="start", unit="s", ours=2.0, floor=1.0, goal=3.0, multiple=1.5)
+    rate = Row(name="rate", unit="", ours=2.0, goal=3.0, least=True)
+    *_, first, second = markdown([row, rate]).splitlines()
+    assert ["start", "1.00 s", "2.00 s", "<= 3 s", "**2.00** (missed)", "<= 1.5 x"] == cells(first)
+    assert ["rate", "**2.00** (missed)", ">= 3"] == cells(second)
+
+
+def test_a_service_starts_without_what_it_may_never_need() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTS], capture_output=True, check=True, text=True
+    )
+    assert set() == LATER & set(done.stdout.split())
+
+
+def test_the_floor_stays_under_a_hundred_lines() -> None:
+    assert 100 > len((ROOT / "bench" / "floor.py").read_text("utf-8").splitlines())
 
 
 @pytest.mark.slow
@@ -25,5 +80,6 @@ def test_the_quick_bench_fills_its_table() -> None:
         assert row in done.stdout
 
 
-def test_the_floor_stays_under_a_hundred_lines() -> None:
-    assert 100 > len((ROOT / "bench" / "floor.py").read_text("utf-8").splitlines())
+def cells(line: str) -> list[str]:
+    """Give what a line of the table says."""
+    return [cell.strip() for cell in line.strip("|").split("|") if cell.strip()]

@@ -79,7 +79,7 @@ async def _listed(
     terminal: Terminal, name: str, settings: Provider, codec: Codec | None, redact: Redactor
 ) -> _Listed:
     offers, problem = list[str](), ""
-    if isinstance(codec, Endpoint):
+    if isinstance(codec, Endpoint) and settings.url:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 offers = await codec.models()

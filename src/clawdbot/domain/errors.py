@@ -31,7 +31,7 @@ Failure
         ModelOverloaded        5xx
         ModelMalformed         an answer that is not the protocol's
         ModelRejected          another 4xx: the request itself is refused
-        ModelUnset             no such provider or route
+        ModelUnset             no such provider or route, or one without an address
 """
 
 from typing import ClassVar
@@ -223,6 +223,6 @@ class ModelRejected(ModelFailed):
 
 
 class ModelUnset(ModelFailed):
-    """No such provider or route. See `clawdbot models`."""
+    """No such provider or route, or it has no address. See `clawdbot models`."""
 
     exit_code = 78

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+_NAME_MOST = 64
+
 
 class Level(StrEnum):
     """A role, from most to least trusted."""
@@ -28,3 +30,9 @@ class User:
     def runs_the_place(self) -> bool:
         """Tell whether the user is an owner or an admin."""
         return self.role in {Level.OWNER, Level.ADMIN}
+
+
+def shown(name: str) -> str:
+    """Make a name that a platform gave fit to be shown: one short line, nothing invisible in it."""
+    visible = "".join(letter for letter in name if letter.isprintable() or letter.isspace())
+    return " ".join(visible.split())[:_NAME_MOST]

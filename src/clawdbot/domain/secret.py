@@ -24,7 +24,8 @@ class Secret:
         """Compare in constant time."""
         if not isinstance(other, Secret):
             return NotImplemented
-        return compare_digest(self._text.encode(), other._text.encode())
+        mine, theirs = (s.reveal().encode(errors="surrogatepass") for s in (self, other))
+        return compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
         """Hash like the text."""

@@ -150,7 +150,7 @@ class Turns(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """Floods: messages a minute per user, open turns per conversation, pairing codes per hour."""
+    """Floods: messages a minute per sender, open turns per conversation, pairing codes per hour."""
 
     messages_per_minute: Count = 30
     waiting_per_conversation: Count = 50
@@ -180,7 +180,7 @@ class Store(Section, frozen=True):
 
 
 class Logs(Section, frozen=True):
-    """What is logged: level, format, size of a file and how many are kept."""
+    """What is logged: the least level, the size of a file and how many are kept."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     file_mb: Count = 20

@@ -16,6 +16,7 @@ from clawdbot import __version__
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Clock, Db, Tx
+from clawdbot.gateway.body import body
 from clawdbot.gateway.inbox import Inbox
 from clawdbot.gateway.pairing import hash_code
 from clawdbot.gateway.route import Caller, Handler, Permission, Route
@@ -188,8 +189,7 @@ class Control:
     async def _user(self, name: str) -> User:
         user = await self._with.db.read(lambda tx: people.by_name(tx, name))
         if user is None:
-            message = f"There is no user {name!r}. See `clawdbot user list`."
-            raise BadInput(message)
+            raise BadInput("There is no user of that name. See `clawdbot user list`.")
         return user
 
 
@@ -255,7 +255,7 @@ def terminal(control: Control, sockets: Sockets) -> Route:
 async def read(request: web.Request, kind: type[T]) -> T:
     """Read a JSON body; raises BadInput for anything that does not fit."""
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return msgspec.json.decode(await body(request), type=kind)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise BadInput(str(error)) from error
 

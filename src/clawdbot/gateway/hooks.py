@@ -10,6 +10,7 @@ from aiohttp import web
 from clawdbot.domain.http import HttpReply, HttpRequest
 from clawdbot.domain.inbound import Address, Inbound, Receipt
 from clawdbot.domain.ports import Inbox
+from clawdbot.gateway.body import body
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.gateway.supervisor import Supervisor
 
@@ -40,7 +41,7 @@ def routes(supervisor: Supervisor, inbox: Inbox) -> tuple[Route, ...]:
             path=request.path,
             headers={name.lower(): value for name, value in request.headers.items()},
             query=dict(request.query),
-            body=await request.read(),
+            body=await body(request),
         )
         channel.verify(asked)
         inbound = channel.decode(asked)

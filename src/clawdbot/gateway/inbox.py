@@ -24,7 +24,7 @@ from clawdbot.domain.inbound import (
     Receipt,
 )
 from clawdbot.domain.messages import Source, Text, Unreadable
-from clawdbot.domain.people import Level, User
+from clawdbot.domain.people import Level, User, shown
 from clawdbot.domain.ports import Clock, Db, Engine, Stream, Tx
 from clawdbot.domain.settings import Access, Limits, Session
 from clawdbot.domain.text import language_of, say
@@ -272,7 +272,7 @@ def _who(tx: Tx, inbound: Inbound, policy: Session, drawn: Drawn) -> User | None
     if policy.access is not Access.OPEN and not listed:
         return None
     role = Level.MEMBER if listed else Level.GUEST
-    name = sender.name or sender.id
+    name = shown(sender.name) or sender.id
     user = User(drawn.user, name, role, language_of(sender.language), "UTC")
     people.add(tx, user, drawn.now)
     people.identify(tx, user.id, platform, sender.id, name=name, now=drawn.now)

@@ -10,9 +10,6 @@ import secrets
 from dataclasses import dataclass
 from functools import cache
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
 from clawdbot.domain.errors import Denied, Failure
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Clock, Db, Tx
@@ -57,7 +54,6 @@ class Logins:
         """Keep log-ins in the store."""
         self._db = db
         self._clock = clock
-        self._hasher = PasswordHasher()
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._failures: dict[str, _Failures] = {}
 
@@ -122,19 +118,11 @@ class Logins:
     async def hash_password(self, password: str) -> str:
         """Hash a password for keeping."""
         async with self._places:
-            return await asyncio.to_thread(self._hasher.hash, password)
+            return await asyncio.to_thread(_slow_hash, password)
 
     async def _verify(self, hashed: str, password: str) -> bool:
-        def verify() -> bool:
-            nobody = _nobody()  # an unknown name costs the same time as a wrong password
-            self._hasher.verify(hashed or nobody, password)
-            return bool(hashed)
-
         async with self._places:
-            try:
-                return await asyncio.to_thread(verify)
-            except (VerificationError, InvalidHashError):
-                return False
+            return await asyncio.to_thread(_fits, hashed, password)
 
     def _fail(self, key: str, now: float) -> None:
         if len(self._failures) > _TRACKED_MOST:
@@ -158,10 +146,31 @@ def use_setup_code(tx: Tx, code: str, now: float) -> bool:
 
 
 def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+# argon2 is loaded with the first password: a service starts without.
+
+
+def _slow_hash(password: str) -> str:
+    from argon2 import PasswordHasher  # noqa: PLC0415
+
+    return PasswordHasher().hash(password)
+
+
+def _fits(hashed: str, password: str) -> bool:
+    from argon2 import PasswordHasher  # noqa: PLC0415
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
+
+    nobody = _nobody()  # an unknown name costs the same time as a wrong password
+    try:
+        PasswordHasher().verify(hashed or nobody, password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return bool(hashed)
 
 
 @cache
 def _nobody() -> str:
     """Hash a random text that nobody knows, with the hasher's present settings."""
-    return PasswordHasher().hash(secrets.token_urlsafe(32))
+    return _slow_hash(secrets.token_urlsafe(32))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.inbound import Inbound
-from clawdbot.domain.people import User
+from clawdbot.domain.people import User, shown
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Limits
 from clawdbot.domain.text import language_of
@@ -60,7 +60,7 @@ def knock(
             code_hash=hash_code(code),
             platform=platform,
             external=sender.id,
-            name=sender.name,
+            name=shown(sender.name),
             language=language_of(sender.language),
             held=held,
             created_at=now,

@@ -26,6 +26,7 @@ from clawdbot.domain.errors import (
 from clawdbot.domain.people import Level
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Gateway
+from clawdbot.gateway.body import form
 from clawdbot.gateway.logins import Logins, TooManyTries
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.net.peer import same_user
@@ -98,7 +99,7 @@ class Server:
         try:
             await site.start()
         except OSError as error:
-            message = f"Port {port} of {host} is in use. Choose another with --port."
+            message = f"{host}:{port}: This port is in use. Choose another with --port."
             raise Failure(message) from error
         return int(runner.addresses[0][1])
 
@@ -150,12 +151,12 @@ class Server:
         if request.method in _SAFE and not upgrade:
             return
         origin = request.headers.get("Origin", "")
-        if urlsplit(origin).netloc != request.host:
+        if origin not in {f"http://{request.host}", f"https://{request.host}"}:
             raise web.HTTPForbidden(text="cross-origin")
         # A public form acts for nobody: whoever has a stale page may still log in by it.
         if not upgrade and caller.csrf and route.permission is not Permission.PUBLIC:
-            given = request.headers.get("X-CSRF-Token") or (await request.post()).get("csrf", "")
-            if Secret(str(given)) != Secret(caller.csrf):
+            given = request.headers.get("X-CSRF-Token") or (await form(request)).get("csrf", "")
+            if Secret(given) != Secret(caller.csrf):
                 raise web.HTTPForbidden(text="csrf")
 
     def _guard(self, *, local: bool) -> Middleware:
@@ -199,11 +200,10 @@ def peer_of(request: web.Request, trusted: tuple[str, ...]) -> str:
 def check_binding(settings: Gateway) -> None:
     """Refuse an address that others reach without TLS in front of it; raises SettingsInvalid."""
     if settings.host not in _LOOPBACK and not settings.trusted_proxies:
-        message = (
+        raise SettingsInvalid(
             "gateway.host is not this machine's loopback: put a TLS proxy in front and name it in "
             "gateway.trusted_proxies."
         )
-        raise SettingsInvalid(message)
 
 
 def _remove(socket: Path) -> None:

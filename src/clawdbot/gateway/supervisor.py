@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from clawdbot.domain.bus import Bus
-from clawdbot.domain.errors import AuthLost, Failure
+from clawdbot.domain.errors import Failure
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Channel, Clock, Health, Inbox
 
@@ -69,8 +69,9 @@ class Supervisor:
             try:
                 await watched.channel.run(inbox)
                 return
-            except AuthLost as error:
-                log.warning("channel key refused", error=str(error))
+            except Failure as error:
+                # A refused key, a setting that is missing: nothing of ours is at fault.
+                log.warning("channel cannot run", kind=type(error).__name__, error=str(error))
                 self._set(kind, account, watched, Health(up=False, reason=str(error)))
             except Exception:  # bulkhead: one channel's fault is not the others'
                 log.exception("channel stopped")

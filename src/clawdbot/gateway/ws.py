@@ -23,8 +23,10 @@ from clawdbot.domain.text import say
 from clawdbot.gateway import frames, history
 from clawdbot.gateway.frames import FromServer
 from clawdbot.gateway.history import Line
+from clawdbot.store import people
 
 LOGGED_OUT = 4001
+NO_HELLO = 4002
 
 _QUEUE_MOST = 1000
 _FOLLOWED_MOST = 32
@@ -93,10 +95,8 @@ class Connection:
         return socket
 
     async def _read(self, socket: web.WebSocketResponse, tasks: asyncio.TaskGroup) -> None:
-        async with asyncio.timeout(_HELLO_S):
-            first = await socket.receive()
-        if not await self._greet(first.data if first.type is WSMsgType.TEXT else ""):
-            await socket.close(code=4002, message=b"hello expected")
+        if not await self._greet(socket):
+            await socket.close(code=NO_HELLO, message=b"hello expected")
             return
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
@@ -108,10 +108,12 @@ class Connection:
                 continue
             await self._handle(frame, tasks)
 
-    async def _greet(self, text: str) -> bool:
+    async def _greet(self, socket: web.WebSocketResponse) -> bool:
         try:
-            hello = frames.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
+            async with asyncio.timeout(_HELLO_S):
+                first = await socket.receive()
+            hello = frames.decode(first.data if first.type is WSMsgType.TEXT else "")
+        except (TimeoutError, msgspec.DecodeError, UnicodeError):
             return False
         if not isinstance(hello, frames.Hello) or hello.version != frames.VERSION:
             return False
@@ -165,7 +167,8 @@ class Connection:
         if frame.conversation in self._followed:
             self._followed.pop(frame.conversation).cancel()
         elif len(self._followed) >= _FOLLOWED_MOST:
-            self._tell(frames.Error(code="too many", text="Too many conversations are followed."))
+            text = say(self._user.language, "Too many conversations are followed.")
+            self._tell(frames.Error(code="too many", text=text))
             return
         self._followed[frame.conversation] = tasks.create_task(
             self._follow(frame.conversation, frame.after)
@@ -175,6 +178,9 @@ class Connection:
         """Tell what was committed after an event, then everything as it happens."""
         to, user = self._address(name), self._user.id
         async with self._with.stream.listen(to.key) as live:
+            now = await self._with.db.read(lambda tx: people.get(tx, user))
+            if now is None or now.disabled_at is not None:
+                raise ConnectionAbortedError
             missed = await self._with.db.read(
                 lambda tx: history.read(tx, to, user, after=after, most=_REPLAY_MOST)
             )

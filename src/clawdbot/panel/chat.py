@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from clawdbot.domain.people import Level, User
 from clawdbot.gateway import history
+from clawdbot.gateway.body import form
 from clawdbot.gateway.control import Admit
 from clawdbot.gateway.history import History
 from clawdbot.gateway.route import Caller
@@ -58,9 +59,9 @@ class Chat:
 
     async def admit(self, request: web.Request, caller: Caller) -> web.Response:
         """Let in who knocks: as a new member, or as the owner's own account."""
-        form = await request.post()
-        me = _user(caller).name if form.get("as") == "me" else ""
-        await self._with.control.admit(Admit(id=str(form.get("id", "")), as_user=me))
+        given = await form(request)
+        me = _user(caller).name if given.get("as") == "me" else ""
+        await self._with.control.admit(Admit(id=given.get("id", ""), as_user=me))
         return to("/chat")
 
     async def socket(self, request: web.Request, caller: Caller) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from clawdbot.domain.errors import Denied, Failure
 from clawdbot.domain.text import say
+from clawdbot.gateway.body import form
 from clawdbot.gateway.control import json, read
 from clawdbot.gateway.logins import PASSWORD_MIN, SESSION_S, TooManyTries
 from clawdbot.gateway.route import Caller
@@ -78,8 +79,8 @@ class Entry:
 
     async def log_in(self, request: web.Request, caller: Caller) -> web.Response:
         """Begin a session; whichever the browser had ends."""
-        form = await request.post()
-        name, password = str(form.get("name", "")), str(form.get("password", ""))
+        given = await form(request)
+        name, password = given.get("name", ""), given.get("password", "")
         peer = peer_of(request, self._with.proxies)
         language = language_for(request, Caller())
         try:

@@ -95,7 +95,7 @@ def test_a_taken_port_is_told(run: Run, environ: dict[str, str]) -> None:
         for how in ("--no-browser", "--background"):
             done = run("start", how, "--port", port)
             assert (1, "") == (done.returncode, done.stdout)
-            assert f"Port {port} of 127.0.0.1 is in use." in done.stderr
+            assert f"127.0.0.1:{port}: This port is in use." in done.stderr
 
 
 def test_a_module_in_the_working_folder_is_not_ours(background: Run, tmp_path: Path) -> None:

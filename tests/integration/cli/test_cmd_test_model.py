@@ -112,7 +112,7 @@ async def test_a_failure_names_cause_and_remedy_and_sets_the_exit_code(
     [
         ("http://no-such-host.invalid/v1", 68, "host is unknown. Check MODEL_ENDPOINT_URL"),
         ("http://127.0.0.1:1/v1", 69, "Nothing answers at the model endpoint. Check that"),
-        ("", 78, "No such provider or route. See `clawdbot models`."),
+        ("", 78, "No such provider or route, or it has no address. See `clawdbot models`."),
     ],
 )
 def test_an_address_where_nobody_is(run: Run, url: str, code: int, text: str) -> None:

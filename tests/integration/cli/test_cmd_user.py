@@ -81,7 +81,7 @@ def test_an_unknown_code_or_user_is_told(run: Run) -> None:
     assert "This pairing code is unknown or too old." in done.stderr
     done = run("user", "pair", "ABCD2345", "--as", "Nobody")
     assert (65, "") == (done.returncode, done.stdout)
-    assert "There is no user 'Nobody'." in done.stderr
+    assert "There is no user of that name." in done.stderr
 
 
 def test_nobody_becomes_an_owner_by_a_code(run: Run) -> None:
