@@ -23,7 +23,6 @@ from tests.fakes.models import RemoteModels, Timing
 from tests.fakes.serving import spawned
 
 CROWD = 16
-SETTLE_S = 3.0
 DAWDLING = Timing(token_ms=5.0)
 DATABASE = Path("data") / "clawdbot.db"
 
@@ -37,6 +36,7 @@ class Plan:
     turns: int = 30
     crowd_blocks: int = 6
     crowd_turns: int = 25
+    settle_s: float = 3.0
     idle_s: float = 20.0
     stored: int = 10_000
     depth: int = 100
@@ -101,7 +101,7 @@ class Bench:
         figures = self.found[bot.kind]
         async with bot.alive():
             await self._talk(bot, 1)
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(self.plan.settle_s)
             with bot.spent() as cpu:
                 await asyncio.sleep(self.plan.idle_s)
             figures.idle_share = cpu[0] / self.plan.idle_s
