@@ -242,7 +242,7 @@ def postgres() -> Iterator[str]:
         shutil.which(name, path=os.pathsep.join(folders)) for name in ("initdb", "postgres")
     )
     if initdb is None or server_program is None:
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+        pytest.fail("PostgreSQL is not installed (Debian: postgresql); test.sh --slow does it")
     with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:  # a short path: a socket
         as_user: list[str] = []
         if os.geteuid() == 0:  # the server refuses to run as root

@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.serving import ROOT
-from tests.journey.browser import CHROMIUM, DESKTOP, PHONE, Person, Service, browsing, serving
+from tests.journey.browser import DESKTOP, PHONE, Person, Service, browsing, serving
 
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Debian's chromium and chromium-driver are not installed"
-)
 PASSWORD = "correct horse"
 NUMBERS = "one two three four five six seven eight nine ten"
 TABLE = """Your disk is **61 % full**.

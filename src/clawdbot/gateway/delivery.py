@@ -4,11 +4,15 @@ import random
 from dataclasses import dataclass
 from typing import TypeGuard
 
+import structlog
+
 from clawdbot.domain.caps import Caps
 from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, SendFailed, Window
 from clawdbot.domain.ports import Channel, Editable
 from clawdbot.domain.settings import Outbox
 from clawdbot.store.outbox import Mark, Row, RowKind, RowState
+
+_LOG = structlog.get_logger("outbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +38,11 @@ class Attempt:
             return self._later(now, self.settings.backoff_max_s, str(error))
         except Retry as error:
             return self._later(now, error.after, str(error))
-        except Exception as error:  # noqa: BLE001 - bulkhead: we do not know what was sent
-            if repeatable(row, self.channel.caps):
-                return self._later(now, None, str(error))
-            return Mark(state=RowState.UNKNOWN, attempts=row.attempts + 1, reason=str(error))
+        except SendFailed as error:
+            return self._unsure(now, str(error))
+        except Exception as error:  # noqa: BLE001 - bulkhead: a channel's fault is not others'
+            _LOG.exception("channel failed inside", row=row.id, channel=row.to.channel)
+            return self._unsure(now, f"{type(error).__name__}: {error}")
         return Mark(state=RowState.SENT, attempts=row.attempts + 1, ref=ref, sent_at=now)
 
     async def _call(self) -> str:
@@ -48,6 +53,12 @@ class Attempt:
             raise SendFailed
         await channel.edit(row.to, self.shown, row.message)
         return self.shown
+
+    def _unsure(self, now: float, reason: str) -> Mark:
+        """Repeat what may be sent twice; of anything else we do not know what was sent."""
+        if repeatable(self.row, self.channel.caps):
+            return self._later(now, None, reason)
+        return Mark(state=RowState.UNKNOWN, attempts=self.row.attempts + 1, reason=reason)
 
     def _later(self, now: float, after: float | None, reason: str) -> Mark:
         row, settings = self.row, self.settings

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from clawdbot.config.clock import SystemClock
 from clawdbot.domain.bus import Bus
@@ -183,6 +184,29 @@ async def test_any_other_exception_counts_as_unknown(db: SqliteDb) -> None:
     async with running(db, fake) as it:
         await it.put("a", turn="t1")
         await it.reaches("a", "unknown")
+
+
+@pytest.mark.parametrize("caps", [PLAIN, EDITING, replace(PLAIN, idempotent_send=True)])
+async def test_a_fault_of_ours_inside_a_channel_is_logged_with_its_trace(
+    db: SqliteDb, caps: Caps
+) -> None:
+    fake = Fake(caps=caps, plan=[RuntimeError("bug")])
+    with capture_logs() as logs:
+        async with running(db, fake) as it:
+            await it.put("stub", kind="stub", turn="t")
+            await it.reaches("stub", "sent")
+    [told] = [entry for entry in logs if entry["log_level"] == "error"]
+    assert ("channel failed inside", "stub") == (told["event"], told["row"])
+    assert told["exc_info"]
+
+
+async def test_what_a_platform_answers_is_no_fault_of_ours(db: SqliteDb) -> None:
+    fake = Fake(caps=EDITING, plan=[Unknown()])
+    with capture_logs() as logs:
+        async with running(db, fake) as it:
+            await it.put("stub", kind="stub", turn="t")
+            await it.reaches("stub", "sent")
+    assert [] == [entry for entry in logs if entry["log_level"] == "error"]
 
 
 async def test_an_idempotent_send_is_repeated(db: SqliteDb) -> None:
