@@ -13,6 +13,7 @@ from clawdbot.domain.secret import Secret
 
 Seconds = Annotated[float, Meta(gt=0)]  # written as `seconds` reads it
 Count = Annotated[int, Meta(ge=1)]
+HostPort = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
 Url = Annotated[str, Meta(pattern=r"^(https?://[^\s/@?#]+(/\S*)?)?$")]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -44,11 +45,15 @@ class Gateway(Section, frozen=True):
 
 
 class Net(Section, frozen=True):
-    """Outgoing connections: a proxy (http://host:port), a private CA, the connect time-out."""
+    """Outgoing connections: a proxy (http://host:port), a private CA, the connect time-out.
+
+    `private` names what tools may reach at private addresses, where their own lists have it too.
+    """
 
     proxy: str = ""
     ca_file: str = ""
     connect_timeout_s: Seconds = 10.0
+    private: tuple[HostPort, ...] = ()
 
 
 class Protocol(StrEnum):

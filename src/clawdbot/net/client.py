@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from clawdbot.domain.errors import Failure, SettingsInvalid, first_line
 from clawdbot.domain.settings import Net
@@ -71,7 +72,10 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request; `timeout_s` is for the `whole` answer, or else from each piece to the next."""
+    """One request; `timeout_s` is for the `whole` answer, or else from each piece to the next.
+
+    A checked `address` is where it goes, whatever the name means by then.
+    """
 
     method: str
     url: str = field(repr=False)
@@ -80,6 +84,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_s: float = 30.0
     whole: bool = False
+    address: str = ""
 
     @property
     def host(self) -> str:
@@ -166,15 +171,20 @@ class Client:
         if request.json is not None:
             body = msgspec.json.encode(request.json)
             headers = {"Content-Type": "application/json", **headers}
-        host = request.host
+        host, url = request.host, request.url
+        if request.address:
+            headers = {**headers, "Host": URL(url).raw_authority}
+            url = str(URL(url).with_host(request.address))
+        direct = request.address or host in _LOOPBACK
         try:
             answer = await self._session.request(
                 request.method,
-                request.url,
+                url,
                 data=body or None,
                 headers=headers,
                 allow_redirects=False,
-                proxy=None if host in _LOOPBACK else self._net.proxy or None,
+                proxy=None if direct else self._net.proxy or None,
+                server_hostname=host if request.address else None,
                 timeout=self._timeout(request),
             )
         except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:

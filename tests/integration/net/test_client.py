@@ -3,19 +3,13 @@
 import asyncio
 import gzip
 import socket
-import ssl
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.settings import Net
@@ -31,39 +25,9 @@ from clawdbot.net.client import (
     TimedOut,
     TlsFailed,
 )
+from tests.integration.net.stage import certificate, listening, site
 
 KEY = "canary-7f3a"
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve `talk` on a free port and give the port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-@asynccontextmanager
-async def site(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]):
-    """Serve HTTP on a free port and give the address."""
-    app = web.Application(client_max_size=BODY_MAX_BYTES)
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -244,7 +208,7 @@ async def test_a_damaged_compression_is_a_broken_answer(client: Client) -> None:
 
 
 async def test_only_a_trusted_certificate_is_accepted(client: Client, tmp_path: Path) -> None:
-    context, ca_file = _certificate(tmp_path)
+    context, ca_file = certificate(tmp_path)
     async with listening(_ok, context) as port:
         with pytest.raises(TlsFailed) as caught:
             await client.request("GET", f"https://127.0.0.1:{port}/{KEY}")
@@ -327,31 +291,3 @@ async def _ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     await writer.drain()
-
-
-def _certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.now(tz=UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    public = folder / "ca.pem"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = folder / "key.pem"
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    return context, public
