@@ -38,7 +38,7 @@ async def disk(grant: Grant) -> str:
     used = shutil.disk_usage("/")
     return say(
         grant.language,
-        "{free} GiB free of {total} GiB ({percent} % used)",
+        "{free} GiB free of {total} GiB (used: {percent} %)",
         free=f"{used.free / _GIB:.1f}",
         total=f"{used.total / _GIB:.1f}",
         percent=round(100 * used.used / used.total),
