@@ -64,6 +64,7 @@ install_system_packages() {
     need strace strace
     need bats bats
     need ps procps
+    need bwrap bubblewrap
     compgen -G '/usr/share/fonts/*/noto/NotoSansCJK-*' >/dev/null || missing+=(fonts-noto-cjk)
   fi
   if [ "$mode" = slow ]; then

@@ -12,6 +12,7 @@ Failure
     BadInput                   a request that we cannot read
         Forged                 a delivery without a valid signature
     ToolFailed                 a tool could not do its work
+    SandboxRefused             nothing on this host isolates foreign code
     SendFailed
         Retry(after)           certainly not sent, try again
         Refused                certainly not sent, never will be
@@ -112,6 +113,12 @@ class Forged(BadInput):
 
 class ToolFailed(Failure):
     """The tool could not do this."""
+
+
+class SandboxRefused(Failure):
+    """Nothing on this host isolates foreign code, so none is run. See `clawdbot doctor`."""
+
+    exit_code = 69
 
 
 class SendFailed(Failure):

@@ -1,0 +1,1 @@
+"""Where foreign code runs, and the only place from which processes start."""

@@ -1,0 +1,105 @@
+"""Boxes by bubblewrap: namespaces of their own on a root of empty mount points."""
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cached_property
+from pathlib import Path
+
+from clawdbot.domain.errors import SandboxRefused
+from clawdbot.sandbox.process import GATE, GO, STATUS, Command
+from clawdbot.sandbox.profile import ETC, TOPS, Box, Host, arguments, tops
+
+_ARGUMENTS = 62
+# The only line of shell that ever runs, and the program's words are no part of it.
+_GATE = f'read -r go <&{GATE} || exit 1; exec {GATE}<&-; exec "$@"'
+_ROOTS = tuple(map(Path, ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")))
+_WRITABLE = tuple(map(Path, ("/var/tmp", "/tmp")))  # noqa: S108 - the folder's owner is looked at
+_USERS = {"passwd": "box:x:1000:1000::/work:/bin/sh\n", "group": "box:x:1000:\n"}
+
+
+class Bubblewrap:
+    """Turns boxes into commands; `folder` is ours, `search` is where programs are looked for."""
+
+    name = "bubblewrap"
+
+    def __init__(self, folder: Path, search: str) -> None:
+        self._folder = folder
+        self._program = shutil.which("bwrap", path=search)
+
+    def command(self, box: Box) -> Command:
+        """Give the command that makes a box; raises SandboxRefused without bubblewrap."""
+        if self._program is None:
+            raise SandboxRefused("bubblewrap is not installed.")
+        for top in tops(box):
+            (Path(self._host.skeleton) / top).mkdir(exist_ok=True)
+        options = [
+            *arguments(box, self._host),
+            *("--json-status-fd", str(STATUS), "--block-fd", str(GO)),
+        ]
+        return Command(
+            argv=[
+                self._program,
+                "--args",
+                str(_ARGUMENTS),
+                "--",
+                "/bin/sh",
+                "-c",
+                _GATE,
+                "box",
+                *box.argv,
+            ],
+            # Not on the command line: there the host's users could read it, and the box too.
+            files={_ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options)},
+        )
+
+    @cached_property
+    def _host(self) -> Host:
+        told = subprocess.run(
+            [str(self._program), "--version"], check=True, capture_output=True, text=True, env={}
+        )
+        return Host(
+            skeleton=str(_skeleton(self._folder)),
+            roots=tuple(str(root) for root in _ROOTS if root.is_dir() and not root.is_symlink()),
+            etc=tuple(path for path in ETC if Path(path).exists()),
+            version=tuple(map(int, re.findall(r"\d+", told.stdout)[:2])),
+        )
+
+
+def _skeleton(folder: Path) -> Path:
+    """Make the folder of mount points, on the file system of the host's root where we can write.
+
+    The box's `/` is a view of it, so that `df /` tells the host's figures there too.
+    """
+    elsewhere = [place / f"clawdbot-{os.getuid()}" for place in _WRITABLE]
+    home = next(filter(_is_on_root, (folder, *elsewhere)), folder)
+    skeleton = home / "skeleton"
+    (skeleton / "etc").mkdir(parents=True, exist_ok=True)
+    for made in (home, skeleton):
+        if made.is_symlink() or made.stat().st_uid != os.getuid():
+            raise SandboxRefused(f"{made} is not ours: remove it.")
+    for place in (*(Path("/") / top for top in TOPS), *map(Path, ETC), *_ROOTS):
+        _resemble(skeleton / place.relative_to("/"), place)
+    for name, text in _USERS.items():
+        (skeleton / "etc" / name).write_text(text, encoding="utf-8")
+    return skeleton
+
+
+def _resemble(ours: Path, theirs: Path) -> None:
+    """Make an empty folder or file, or the same link, where the host has one."""
+    if theirs in _ROOTS and theirs.is_symlink():
+        if not ours.is_symlink():
+            ours.symlink_to(theirs.readlink())
+    elif theirs.is_file():
+        ours.parent.mkdir(parents=True, exist_ok=True)
+        ours.touch()
+    elif theirs.is_dir() or theirs not in _ROOTS:
+        ours.mkdir(parents=True, exist_ok=True)
+
+
+def _is_on_root(folder: Path) -> bool:
+    """Tell whether what we make in a folder lies on the root's file system."""
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK) and folder.stat().st_dev == Path("/").stat().st_dev

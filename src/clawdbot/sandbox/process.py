@@ -1,0 +1,203 @@
+"""A box as the host sees it: spawned, limited before its program runs, ended whole.
+
+spawn -> the mechanism tells the id of the box's first process on STATUS, and waits
+      -> that process gets its limits, and a byte on GO lets it finish the box
+      -> it sleeps: now it is bound to die with us, and a line on GATE lets the program begin
+      -> at the end STATUS tells the exit code, if the box was ever finished
+
+Were we killed between the two, the gate would find the pipe closed, and the box would end.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import resource
+import signal
+import struct
+import termios
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clawdbot.sandbox.profile import Limits
+
+STATUS = 60
+GO = 61
+GATE = 9  # the other name of GO's pipe; shells know one digit
+_ABOVE = 100  # our own ends stand above every number that a child knows them by
+_SETUP_S = 10.0
+_LOOK_S = 0.0005
+_PIECE = 65_536
+_DESCRIPTORS = Path("/proc/self/fd")
+_MB = 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a mechanism starts: its arguments, and what it finds at which descriptor."""
+
+    argv: list[str]
+    files: Mapping[int, bytes] = field(default_factory=dict)
+
+
+class Child:
+    """A box; `pid` is its first process, whose end is the end of everything in it."""
+
+    def __init__(self, pid: int, status: int) -> None:
+        self.pid = pid
+        self.began = False
+        self._parent = pid  # of the box, our own child
+        self._code = 0
+        self._status = status
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._watches = [os.pidfd_open(pid)]
+        self._loop.add_reader(self._watches[0], self._left)
+
+    async def admit(self, limits: Limits, go: int) -> None:
+        """Limit the box and let its program begin; ends a box that could not be made."""
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                told = await self._told()
+            if told:
+                self.pid = json.loads(told)["child-pid"]
+                self._watches.append(os.pidfd_open(self.pid))
+                _limit(self.pid, limits)
+                os.write(go, b"1")
+                async with asyncio.timeout(_SETUP_S):
+                    while _unread(go) or _state(self.pid) not in "SZ":  # noqa: ASYNC110 - no event
+                        await asyncio.sleep(_LOOK_S)
+                os.write(go, b"\n")
+        except (BrokenPipeError, FileNotFoundError, ProcessLookupError, TimeoutError):
+            self.kill()  # `began` stays false
+
+    def kill(self) -> None:
+        """End everything in the box; harmless where it has ended."""
+        if self._watches:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._watches[-1], signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """Wait until nothing of the box lives; gives the program's exit code."""
+        return await asyncio.shield(self._ended)
+
+    async def _told(self) -> bytes:
+        """Read a line of the mechanism's, which it writes in pieces; nothing where it ended."""
+        line = b""
+        readable = asyncio.Event()
+        self._loop.add_reader(self._status, readable.set)
+        try:
+            while not line.endswith(b"\n"):
+                await readable.wait()
+                readable.clear()
+                if not (piece := os.read(self._status, _PIECE)):
+                    return b""
+                line += piece
+        finally:
+            self._loop.remove_reader(self._status)
+        return line
+
+    def _left(self) -> None:
+        """Go on when our child has ended; it may do so a little before the box's first process."""
+        self._loop.remove_reader(self._watches[0])
+        _, self._code = os.waitpid(self._parent, 0)
+        self._loop.add_reader(self._watches[-1], self._end)
+
+    def _end(self) -> None:
+        self._loop.remove_reader(self._watches[-1])
+        with suppress(ChildProcessError):  # where we are a container's first process it is ours
+            os.waitpid(self.pid, os.WNOHANG)
+        self.began = b"exit-code" in os.read(self._status, _PIECE)
+        for descriptor in (self._status, *self._watches):
+            os.close(descriptor)
+        self._watches.clear()
+        self._ended.set_result(os.waitstatus_to_exitcode(self._code))
+
+
+async def start(command: Command, limits: Limits, inherited: Mapping[int, int]) -> Child:
+    """Start a box whose program inherits these descriptors, each under its number."""
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("a box dies with the thread that spawned it: use the main thread")
+    with ExitStack() as ours:
+        wait, go = os.pipe()
+        ours.callback(os.close, go)
+        with ExitStack() as theirs:
+            status, told = os.pipe()
+            passed = {STATUS: told, GO: wait, GATE: wait}
+            passed |= {n: memory_file(content) for n, content in command.files.items()}
+            for descriptor in set(passed.values()):
+                theirs.callback(os.close, descriptor)
+            child = Child(_spawn(command.argv, {**inherited, **passed}), status)
+        await child.admit(limits, go)
+    return child
+
+
+def memory_file(content: bytes) -> int:
+    """Open a file in memory that holds these bytes, at its beginning."""
+    descriptor = os.memfd_create("box")
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+@asynccontextmanager
+async def reading(descriptor: int) -> AsyncIterator[asyncio.StreamReader]:
+    """Read a pipe without blocking; closes it."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+def _spawn(argv: list[str], passed: Mapping[int, int]) -> int:
+    """Start a program in a session of its own: no environment, no descriptor but these."""
+    actions: list[tuple[int, int] | tuple[int, int, int]] = []
+    with ExitStack() as copies:
+        for number, descriptor in passed.items():
+            copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+            copies.callback(os.close, copy)
+            actions.append((os.POSIX_SPAWN_DUP2, copy, number))
+        # Whoever started us may have left some open that a child would get.
+        actions += [(os.POSIX_SPAWN_CLOSE, strange) for strange in _inheritable() - passed.keys()]
+        return os.posix_spawn(argv[0], argv, {}, file_actions=actions, setsid=True)
+
+
+def _inheritable() -> set[int]:
+    found = set()
+    for entry in _DESCRIPTORS.iterdir():
+        with suppress(OSError):  # the listing's own is closed by now
+            if os.get_inheritable(int(entry.name)):
+                found.add(int(entry.name))
+    return found
+
+
+def _unread(pipe: int) -> int:
+    """Count the bytes in a pipe that nobody has read yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(count)
+
+
+def _state(pid: int) -> str:
+    """Tell what the kernel says that a process does: R, S, D, Z ..."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0]
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    for what, most in {
+        resource.RLIMIT_AS: limits.memory_mb * _MB,
+        resource.RLIMIT_CPU: limits.cpu_s,
+        resource.RLIMIT_FSIZE: limits.file_mb * _MB,
+        resource.RLIMIT_NOFILE: limits.files,
+        resource.RLIMIT_NPROC: limits.processes,
+    }.items():
+        if most:
+            resource.prlimit(pid, what, (most, most))
+    resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))

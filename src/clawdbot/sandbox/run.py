@@ -1,0 +1,156 @@
+"""The only door to processes: run a box to its end, or hold one open and talk to it.
+
+A box starts from the main thread and dies with it, on kill -9 too.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from clawdbot.domain.errors import ToolFailed
+from clawdbot.sandbox.bubblewrap import Bubblewrap
+from clawdbot.sandbox.process import Child, memory_file, reading, start
+from clawdbot.sandbox.profile import Box
+
+SEARCH = "/usr/local/bin:/usr/bin:/bin"
+CHANNEL = 3
+_PIECE = 65_536
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How a box ended; `timed_out` and `truncated` say that a limit ended it."""
+
+    code: int
+    out: bytes
+    err: bytes
+    timed_out: bool = False
+    truncated: bool = False
+
+
+class Process:
+    """A box that runs on: `sock` is the other end of its descriptor 3, `output` what it prints."""
+
+    def __init__(self, child: Child, sock: socket.socket, output: asyncio.StreamReader) -> None:
+        self._child = child
+        self.pid = child.pid
+        self.sock = sock
+        self.output = output
+
+    def kill(self) -> None:
+        """End it and everything that it started."""
+        self._child.kill()
+
+    async def wait(self) -> int:
+        """Wait until nothing of it lives; gives its exit code."""
+        return await self._child.wait()
+
+
+class Sandbox:
+    """Makes boxes; `folder` is its own, `search` is where the host's programs are."""
+
+    def __init__(self, folder: Path, search: str = SEARCH) -> None:
+        self._mechanism = Bubblewrap(folder, search)
+
+    async def run(
+        self, box: Box, stdin: bytes = b"", sockets: Sequence[socket.socket] = ()
+    ) -> Outcome:
+        """Run a box to its end, which its limits may bring; sockets become descriptors 4, 5, ...
+
+        Raises SandboxRefused where nothing isolates, BadInput for a bind that no box may have, and
+        ToolFailed where what it is to see is not there; a program that is not there ends with 127.
+        """
+        (out, theirs_out), (err, theirs_err) = os.pipe(), os.pipe()
+        given = {0: memory_file(stdin), 1: theirs_out, 2: theirs_err}
+        async with reading(out) as printed, reading(err) as complained:
+            child = await self._start(box, given, sockets)
+            capture = _Capture(child, box.limits.output_bytes)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    texts = [group.create_task(capture.read(r)) for r in (printed, complained)]
+                    timed_out = not await _ends_within(child, box.limits.wall_s)
+            finally:
+                code = await child.wait()
+        outs, errs = (text.result() for text in texts)
+        if not child.began and not timed_out and not capture.truncated:
+            raise ToolFailed(_last_line(errs))
+        return Outcome(
+            code=code, out=outs, err=errs, timed_out=timed_out, truncated=capture.truncated
+        )
+
+    @asynccontextmanager
+    async def opened(
+        self, box: Box, sockets: Sequence[socket.socket] = (), *, stdio: bool = False
+    ) -> AsyncIterator[Process]:
+        """Hold a box open; it ends with this context. With `stdio`, `sock` is its 0 and 1 instead.
+
+        It knows no wall clock; whoever talks to it decides how long to wait.
+        """
+        ours, channel = socket.socketpair()
+        out, printed = os.pipe()
+        theirs = channel.detach()
+        given = (
+            {0: theirs, 1: os.dup(theirs), 2: printed}
+            if stdio
+            else {0: memory_file(b""), 1: printed, 2: os.dup(printed), CHANNEL: theirs}
+        )
+        with ours:
+            async with reading(out) as output:
+                child = await self._start(box, given, sockets)
+                try:
+                    yield Process(child, ours, output)
+                finally:
+                    child.kill()
+                    await child.wait()
+
+    async def _start(
+        self, box: Box, given: Mapping[int, int], sockets: Sequence[socket.socket]
+    ) -> Child:
+        """Start a box; what is given it is closed here, the sockets stay their owner's."""
+        with ExitStack() as stack:
+            for descriptor in given.values():
+                stack.callback(os.close, descriptor)
+            more = {CHANNEL + 1 + n: sock.fileno() for n, sock in enumerate(sockets)}
+            command = self._mechanism.command(box)
+            return await start(command, box.limits, {**given, **more})
+
+
+class _Capture:
+    """What a box prints, up to a limit for all of it; more ends the box."""
+
+    def __init__(self, child: Child, most: int) -> None:
+        self._child = child
+        self._left = most or float("inf")
+        self.truncated = False
+
+    async def read(self, reader: asyncio.StreamReader) -> bytes:
+        kept = bytearray()
+        while piece := await reader.read(_PIECE):
+            fits = piece[: int(min(self._left, len(piece)))]
+            kept += fits
+            self._left -= len(fits)
+            if len(fits) < len(piece):
+                self.truncated = True
+                self._child.kill()
+        return bytes(kept)
+
+
+async def _ends_within(child: Child, seconds: float) -> bool:
+    """Wait for a box's end and bring it; False where it came too late."""
+    try:
+        async with asyncio.timeout(seconds or None):
+            await child.wait()
+    except TimeoutError:
+        return False
+    finally:
+        child.kill()
+    return True
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no reason was given"
