@@ -9,6 +9,8 @@ Failure
         SchemaNewer            the data was written by a newer version
     Fenced                     this node no longer owns the turn
     Denied                     permission is missing
+    SealBroken                 a sealed value does not open
+    AuditBroken                the audit trail is not as it was written
     BadInput                   a request that we cannot read
         Forged                 a delivery without a valid signature
     ToolFailed                 a tool could not do its work
@@ -99,6 +101,18 @@ class Denied(Failure):
     """You do not have permission for this. Ask an owner of this assistant."""
 
     exit_code = 77
+
+
+class SealBroken(Failure):
+    """A sealed value does not open: it was changed, or sealed under another master key."""
+
+    exit_code = 66
+
+
+class AuditBroken(Failure):
+    """The audit trail is not as it was written."""
+
+    exit_code = 67
 
 
 class BadInput(Failure):

@@ -46,8 +46,9 @@ CREATE INDEX approvals_open ON approvals (created_at) WHERE state = 'open';
 CREATE INDEX approvals_turn ON approvals (turn_id);
 CREATE INDEX approvals_user ON approvals (user_id, created_at);
 
--- One chain per (node, boot): `hash` covers the row without its payload and `previous`. The payload is
--- sealed under its subject's key, so that erasing the key erases the content and the chain stays valid.
+-- One chain per (node, boot): `hash` covers all of the row and `previous`, of the payload what is
+-- sealed. The payload is under its subject's key: erasing that erases the content, and the chain
+-- stays valid.
 CREATE TABLE audit (
     chain     TEXT NOT NULL,
     place     BIGINT NOT NULL,
@@ -70,15 +71,19 @@ CREATE INDEX audit_at ON audit (at);
 CREATE INDEX audit_turn ON audit (turn_id);
 CREATE INDEX audit_user ON audit (user_id, at);
 
+-- One line of signatures over all chains: row `place` of a chain has the hash `root`; `previous` is
+-- the hash of the checkpoint before.
 CREATE TABLE checkpoints (
+    number    BIGINT PRIMARY KEY,
     chain     TEXT NOT NULL,
     place     BIGINT NOT NULL,
     root      TEXT NOT NULL,
     at        DOUBLE PRECISION NOT NULL,
+    previous  TEXT NOT NULL,
     key       TEXT NOT NULL,
-    signature BYTEA NOT NULL,
-    PRIMARY KEY (chain, place)
+    signature TEXT NOT NULL
 );
+CREATE INDEX checkpoints_chain ON checkpoints (chain, place);
 
 CREATE TABLE subject_keys (
     user_id    TEXT PRIMARY KEY,
@@ -86,8 +91,8 @@ CREATE TABLE subject_keys (
     created_at DOUBLE PRECISION NOT NULL
 );
 
--- `sealed` is AES-256-GCM under the master key with `id` as associated data; `origins` (JSON) are the
--- only hosts or origins it may be sent to.
+-- `sealed` is AES-256-GCM under the master key, with `id`, `name` and `origins` as associated data;
+-- `origins` (JSON) are all it may be sent to.
 CREATE TABLE secrets (
     name       TEXT PRIMARY KEY,
     id         TEXT NOT NULL,
