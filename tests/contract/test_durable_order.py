@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from clawdbot.domain.messages import Source
 from clawdbot.durable import journal
-from clawdbot.durable.journal import MustBeAlone, Step
+from clawdbot.durable.journal import MustBeAlone, Parking, Step
 from clawdbot.store import turns
 from clawdbot.store.turns import Turn
 from tests.contract.conftest import Lanes, ObedientClock, SqlitePlace
@@ -111,7 +111,9 @@ class Order(RuleBasedStateMachine):
         wait, step = f"wait/{self.counter}", Step(key=f"park/{self.counter}", source=Source.FIXED)
         following = self.run(
             self.lanes.journal.park(
-                self.claimed.pop(turn), step, wait=wait, due_at=None, version=1, body=b""
+                self.claimed.pop(turn),
+                step,
+                Parking(wait=wait, due_at=None, version=1, body=b""),
             )
         )
         self.parked.add(turn)

@@ -10,7 +10,7 @@ from clawdbot.domain.errors import Fenced
 from clawdbot.domain.messages import Source
 from clawdbot.domain.ports import Tx
 from clawdbot.durable.embedded import AlwaysHeld, Embedded, Fire, Gate
-from clawdbot.durable.journal import MustBeAlone, Step
+from clawdbot.durable.journal import MustBeAlone, Parking, Step
 from clawdbot.store import notes, timers
 from clawdbot.store.notes import Note
 from clawdbot.store.timers import Timer
@@ -277,10 +277,7 @@ async def test_a_parked_turn_comes_back_at_its_deadline(lane: Lane) -> None:
         return await lane.lanes.journal.park(
             claimed,
             Step(key="park", source=Source.FIXED),
-            wait="w",
-            due_at=START + 60,
-            version=1,
-            body=b"",
+            Parking(wait="w", due_at=START + 60, version=1, body=b""),
         )
 
     lane.acts[parked] = park

@@ -10,7 +10,7 @@ from clawdbot.domain.errors import Fenced
 from clawdbot.domain.messages import Source
 from clawdbot.domain.ports import Db, Tx
 from clawdbot.durable import journal
-from clawdbot.durable.journal import Ambiguous, MustBeAlone, Rule, Step, Stopped
+from clawdbot.durable.journal import Ambiguous, MustBeAlone, Parking, Rule, Step, Stopped
 from clawdbot.store import notes, timers, turns
 from clawdbot.store.notes import Note
 from clawdbot.store.turns import Turn, TurnState
@@ -56,9 +56,8 @@ async def recorded(db: Db, turn: Turn, key: str = STEP.key) -> journal.Recorded 
 async def park(
     lanes: Lanes, turn: Turn, *, wait: str = "w", due: float | None = None
 ) -> str | None:
-    return await lanes.journal.park(
-        turn, Step(key="park", source=Source.FIXED), wait=wait, due_at=due, version=1, body=b"p"
-    )
+    parking = Parking(wait=wait, due_at=due, version=1, body=b"p")
+    return await lanes.journal.park(turn, Step(key="park", source=Source.FIXED), parking)
 
 
 async def record(lanes: Lanes, turn: Turn, key: str = "think/0", version: int = 1) -> None:
@@ -541,9 +540,8 @@ async def test_an_answer_does_not_start_state_of_a_newer_version(lanes: Lanes) -
     turn, future = await lanes.queue(), lanes.later(version=VERSION + 1)
     claimed = await future.claim(turn)
     step = Step(key="park", source=Source.FIXED)
-    await future.journal.park(
-        claimed, step, wait="w", due_at=None, version=VERSION + 1, body=b"newer"
-    )
+    parking = Parking(wait="w", due_at=None, version=VERSION + 1, body=b"newer")
+    await future.journal.park(claimed, step, parking)
     assert turn == await signal(lanes)
     assert None is await lanes.journal.claim(turn, alone=False)
     assert TurnState.PARKED == (await lanes.get(turn)).state

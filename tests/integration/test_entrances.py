@@ -272,11 +272,11 @@ async def test_no_secret_is_left_anywhere(home: Path) -> None:
         (home / ".env").write_text(env + f"TELEGRAM_BOT_TOKEN={TOKEN}\n")
         (home / ".env").chmod(0o600)
         account = {"token": "env:TELEGRAM_BOT_TOKEN", "base_url": telegram.url}
-        given: JSON = {"channels": {"telegram": {"main": account}}, "providers": {}}
+        channels: JSON = {"telegram": {"main": account}}
         # Nothing is masked here: what is never logged need not be found.
         with logging_to(home, Logs(level="debug"), Redactor()):
             async with (
-                running(home, None, **given, model_routing={}) as service,
+                running(home, channels=channels, providers={}, model_routing={}) as service,
                 browsing(service) as browser,
             ):
                 code = service.started.setup_code

@@ -21,7 +21,7 @@ from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Store
 from clawdbot.durable import journal
 from clawdbot.durable.embedded import AlwaysHeld
-from clawdbot.durable.journal import Journal, Step
+from clawdbot.durable.journal import Journal, Parking, Step
 from clawdbot.store import notes, postgres
 from clawdbot.store.notes import Note
 from clawdbot.store.turns import TurnState
@@ -62,9 +62,8 @@ async def run(turn: str, plan: dict[str, Any]) -> None:
             await asyncio.Event().wait()
     if plan.get("park") and claimed.version == 0:
         step = Step(key="park", source=Source.FIXED)
-        following = await mine.park(
-            claimed, step, wait=f"{turn}/wait", due_at=None, version=1, body=b""
-        )
+        parking = Parking(wait=f"{turn}/wait", due_at=None, version=1, body=b"")
+        following = await mine.park(claimed, step, parking)
         tell("parked", turn=turn)
     else:
         db = life["db"]

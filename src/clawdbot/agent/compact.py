@@ -5,8 +5,8 @@ A courtesy to the token budget: where no model can summarise, the oldest turns a
 
 from dataclasses import replace
 
+from clawdbot.agent.acting import Tools
 from clawdbot.agent.context import Past, Scene, tokens_of
-from clawdbot.agent.loop import Tools
 from clawdbot.domain.errors import ModelFailed
 from clawdbot.domain.messages import Message, Role, Source, Text, own, tainted
 from clawdbot.domain.ports import Tx

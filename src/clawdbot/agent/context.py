@@ -17,8 +17,10 @@ from clawdbot.domain.messages import (
     Source,
     Text,
     Unreadable,
+    tainted,
 )
 from clawdbot.domain.people import User
+from clawdbot.domain.policy import Effect
 
 _IMAGE_TOKENS = 800
 _MESSAGE_TOKENS = 4
@@ -36,7 +38,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a turn is about: whose it is, the new words, and what was said before, newest first."""
+    """What a turn is about: whose it is, the new words, and what was said before, newest first.
+
+    `waiting` names what waits for somebody's yes, `lessened` what this turn may not do at all.
+    """
 
     turn: str
     conversation: str
@@ -48,6 +53,8 @@ class Scene:
     history: tuple[Past, ...]
     summary: str = ""
     summary_tainted: bool = False
+    waiting: tuple[str, ...] = ()
+    lessened: frozenset[Effect] = frozenset()
 
 
 def tokens_of(message: Message) -> int:
@@ -55,11 +62,24 @@ def tokens_of(message: Message) -> int:
     return _MESSAGE_TOKENS + sum(_part_tokens(part) for part in message.parts)
 
 
+def in_sight(scene: Scene, said: Iterable[Message]) -> bool:
+    """Tell whether anything that the model sees comes from others."""
+    return (
+        scene.summary_tainted
+        or tainted(scene.words)
+        or tainted(past.message for past in scene.history)
+        or tainted(said)
+    )
+
+
 def compose(scene: Scene, said: Iterable[Message], now: float, budget: int) -> tuple[Message, ...]:
     """Put together one request: fixed words, summary, as much history as fits, the turn itself."""
     head = [_system(scene, now)]
     if scene.summary:
         head.append(_summary(scene))
+    if scene.waiting:
+        text = "Waits for the user's approval, not yet done: " + ", ".join(scene.waiting)
+        head.append(Message(role=Role.SYSTEM, parts=(Text(text=text, source=Source.FIXED),)))
     turn = [*scene.words, *said]
     left = budget - sum(tokens_of(m) for m in (*head, *turn))
     kept: list[Message] = []

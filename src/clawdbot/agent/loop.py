@@ -3,28 +3,23 @@
 No frame outlives a step: whoever drives it records each `Next` and may drop everything else.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import msgspec
 
-from clawdbot.agent.context import Scene, compose
+from clawdbot.agent.acting import Acts, Tools
+from clawdbot.agent.context import Scene, compose, in_sight
 from clawdbot.agent.state import Phase, State
-from clawdbot.domain.errors import Denied, ToolFailed
+from clawdbot.domain.approval import Plan
 from clawdbot.domain.messages import (
     Call,
     Message,
     Reasoning,
-    Result,
     Role,
     Source,
     Text,
-    tainted,
 )
-from clawdbot.domain.ports import Clock
-from clawdbot.domain.settings import Turns
-from clawdbot.durable.journal import Journal, Step
 from clawdbot.models.request import (
     CallDelta,
     Delta,
@@ -35,9 +30,7 @@ from clawdbot.models.request import (
     ToolSpec,
     Used,
 )
-from clawdbot.models.router import Router
 from clawdbot.store.turns import Turn
-from clawdbot.tools.registry import Grant, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +56,16 @@ class Acting:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The step is over; this state is to be recorded. Always the last event."""
+    """The step is over; this state is to be recorded. Always the last event.
+
+    Where a `plan` is given, a person must be asked before the state can go on.
+    """
 
     state: State
+    plan: Plan | None = None
 
 
 Event = Grew | Restarted | Acting | Next
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every turn's loop works with."""
-
-    router: Router
-    registry: Registry
-    journal: Journal
-    clock: Clock
-    budgets: Turns
 
 
 class Loop:
@@ -99,7 +85,7 @@ class Loop:
         else:
             for call in state.said[-1].calls:
                 yield Acting(call.tool)
-            yield Next(await self._act(state))
+            yield Next(*await Acts(self._with, self._turn, self._scene).act(state))
 
     async def _think(self, state: State) -> AsyncIterator[Event]:
         heard = _Heard()
@@ -124,7 +110,7 @@ class Loop:
             if last
             else tuple(
                 ToolSpec(name=tool.manifest.name, description=tool.description, schema=schema)
-                for tool, schema in self._with.registry.offered(scene.user)
+                for tool, schema in self._with.registry.offered(scene.user, self._with.roles())
             )
         )
         return Request(
@@ -140,7 +126,7 @@ class Loop:
 
     def _message(self, state: State, heard: "_Heard") -> Message:
         # An answer inherits the taint of what it was made from.
-        taint = self._tainted(state)
+        taint = in_sight(self._scene, state.said)
         parts: list[Reasoning | Text | Call] = [
             Reasoning(text=t.text, signature=t.signature, source=Source.MODEL, taint=taint)
             for t in heard.thoughts
@@ -151,61 +137,6 @@ class Loop:
             key = f"{state.round}.{index}"
             parts.append(msgspec.structs.replace(call, id=key, taint=taint))
         return Message(role=Role.ASSISTANT, parts=tuple(parts))
-
-    async def _act(self, state: State) -> State:
-        calls = state.said[-1].calls
-        found = await asyncio.gather(*(self._call(c, self._grant(state, c)) for c in calls))
-        results = Message(role=Role.TOOL, parts=tuple(found))
-        return msgspec.structs.replace(
-            state,
-            phase=Phase.THINK,
-            round=state.round + 1,
-            said=(*state.said, results),
-        )
-
-    async def _call(self, call: Call, grant: Grant) -> Result:
-        taint, failed = grant.tainted, False
-        try:
-            ready = self._with.registry.call(grant, call)
-            taint = ready.taint
-            step = Step(key=f"call/{call.id}", source=Source.TOOL, taint=taint)
-            if ready.write is not None:
-                outcome = await self._with.journal.transact(self._turn, step, ready.write)
-            else:
-                outcome = await self._with.journal.observe(self._turn, step, ready.observe)
-        except (Denied, ToolFailed) as error:
-            outcome, failed = str(error).encode(), True
-        return Result(
-            call=call.id,
-            tool=call.tool,
-            text=outcome.decode(),
-            failed=failed,
-            provider_id=call.provider_id,
-            source=Source.TOOL,
-            taint=taint,
-        )
-
-    def _grant(self, state: State, call: Call) -> Grant:
-        scene, taint = self._scene, self._tainted(state)
-        return Grant(
-            user=scene.user,
-            to=self._turn.to,
-            language=scene.language,
-            timezone=scene.user.timezone,
-            now=self._with.clock.now(),
-            id=f"{self._turn.id}.{call.id}",
-            source=Source.MODEL,
-            tainted=taint,
-        )
-
-    def _tainted(self, state: State) -> bool:
-        scene = self._scene
-        return (
-            scene.summary_tainted
-            or tainted(scene.words)
-            or tainted(past.message for past in scene.history)
-            or tainted(state.said)
-        )
 
 
 @dataclass(slots=True)

@@ -21,7 +21,8 @@ class Phase(StrEnum):
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a turn stands; `said` is what the turn added to the conversation so far.
 
-    The last of it is the answer, once it is done; `used` is what each model call of the turn took.
+    The last of it is the answer, once it is done; `used` is what each model call of the turn took,
+    `spent` the approvals that its calls used up.
     """
 
     version: int = VERSION
@@ -29,6 +30,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     round: int = 0
     said: tuple[Message, ...] = ()
     used: tuple[Used, ...] = ()
+    spent: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:

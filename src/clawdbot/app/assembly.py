@@ -8,11 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawdbot.agent.loop import Tools
+from clawdbot.agent import plan, rights
+from clawdbot.agent.acting import Tools
 from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
 from clawdbot.app.reminders import Reminders
 from clawdbot.config.clock import SystemClock
+from clawdbot.config.key import MasterKey
 from clawdbot.config.load import Loaded
 from clawdbot.conversation.commands import Commands
 from clawdbot.conversation.lane import Lane
@@ -23,6 +25,7 @@ from clawdbot.domain.settings import Core, Net
 from clawdbot.durable.embedded import AlwaysHeld, Embedded
 from clawdbot.durable.journal import Journal
 from clawdbot.durable.patient import Patient
+from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.control import Control, Parts
 from clawdbot.gateway.inbox import After, Inbox
 from clawdbot.gateway.logins import Logins
@@ -33,20 +36,24 @@ from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
 from clawdbot.store import sqlite, state
+from clawdbot.store.audit import Audit
 from clawdbot.store.sqlite import SqliteDb
+from clawdbot.store.turns import Turn
+from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin import facts, notebook
-from clawdbot.tools.registry import Registry
+from clawdbot.tools.registry import Registry, Tool
 
 NODE = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """How the outside is reached: time, the database's connections, HTTP."""
+    """How the outside is reached: time, the database's connections, HTTP, and further `tools`."""
 
     clock: Clock
     connect: sqlite.Connect
     client: Callable[[Net], AbstractAsyncContextManager[Client]]
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,7 @@ class Service:
     logins: Logins
     control: Control
     setup: Setup
+    epoch: str
 
 
 def doors() -> Doors:
@@ -87,6 +95,10 @@ class _Ground:
     lease: Lease
     stream: LocalStream
     client: Client
+    epoch: str
+    vault: Vault
+    audit: Audit
+    tools: tuple[Tool, ...]
 
 
 @asynccontextmanager
@@ -100,6 +112,7 @@ async def assembled(
         outside.client(core.net) as client,
     ):
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
+        vault = Vault(MasterKey(loaded.home, {}))
         ground = _Ground(
             loaded=loaded,
             clock=clock,
@@ -109,14 +122,18 @@ async def assembled(
             lease=AlwaysHeld(),
             stream=LocalStream(),
             client=client,
+            epoch=epoch,
+            vault=vault,
+            audit=Audit(vault, f"{NODE}:{clock.ulid()}"),
+            tools=outside.tools,
         )
-        yield _service(ground, epoch, reload)
+        yield _service(ground, reload)
 
 
-def _service(ground: _Ground, epoch: str, reload: Callable[[], None]) -> Service:
+def _service(ground: _Ground, reload: Callable[[], None]) -> Service:
     loaded, core, db, clock = ground.loaded, ground.loaded.core, ground.db, ground.clock
     supervisor, outbox = _delivery(ground)
-    journal = _journal(ground, epoch)
+    journal = _journal(ground)
     router = Router(core, providers_of(core, ground.client), ground.bus, ground.clock)
     reminders = Reminders(clock, ground.stream, outbox.sweep)
     engine = _engine(ground, journal, router, supervisor, outbox, reminders)
@@ -127,6 +144,7 @@ def _service(ground: _Ground, epoch: str, reload: Callable[[], None]) -> Service
         limits=core.limits,
         room_left=db.room_left,
         after=After(engine=engine, deliver=outbox.wake, stream=ground.stream, bus=ground.bus),
+        desk=Desk(ground.epoch, ground.audit.append),
     )
     logins = Logins(db, clock)
     setup = Setup(db, clock, logins, outside_of(loaded, ground.client, clock, ground.bus, reload))
@@ -155,16 +173,17 @@ def _service(ground: _Ground, epoch: str, reload: Callable[[], None]) -> Service
         logins=logins,
         control=Control(parts),
         setup=setup,
+        epoch=ground.epoch,
     )
 
 
-def _journal(ground: _Ground, epoch: str) -> Journal:
+def _journal(ground: _Ground) -> Journal:
     return Journal(
         ground.patient,
         ground.clock,
         ground.lease,
         node=NODE,
-        epoch=epoch,
+        epoch=ground.epoch,
         tries=ground.loaded.core.turns.attempts,
         version=VERSION,
     )
@@ -198,14 +217,27 @@ def _engine(
     reminders: Reminders,
 ) -> Embedded:
     core, clock = ground.loaded.core, ground.clock
-    registry = Registry((*facts.TOOLS, *notebook.TOOLS))
+    registry = Registry((*facts.TOOLS, *notebook.TOOLS, plan.TOOL, *ground.tools))
+    patient = ground.patient
+
+    async def rights_of(turn: Turn, limited: tuple[str, ...]) -> rights.Rows:
+        now = clock.now()
+        return await patient.read(lambda tx: rights.read(tx, turn, limited, now))
+
     around = Around(
         db=ground.patient,
         clock=clock,
         journal=journal,
         stream=ground.stream,
         tools=Tools(
-            router=router, registry=registry, journal=journal, clock=clock, budgets=core.turns
+            router=router,
+            registry=registry,
+            journal=journal,
+            clock=clock,
+            budgets=core.turns,
+            record=ground.audit.append,
+            rights=rights_of,
+            roles=dict,
         ),
         commands=Commands(_routes_of(core)),
         settings=core,
@@ -213,6 +245,7 @@ def _engine(
         deliver=outbox.wake,
         acted=lambda: engine.timers_changed(),  # noqa: PLW0108 - made below
         bus=ground.bus,
+        epoch=ground.epoch,
     )
     lane = Lane(journal, Turns(around))
     engine = Embedded(ground.patient, clock, lane, fire={notebook.REMINDER: reminders.fire})

@@ -61,7 +61,13 @@ async def serve(
 
     async with assembled(loaded, outside, reload) as service:
         await service.journal.recover()
-        sockets = Sockets(inbox=service.inbox, stream=service.stream, db=service.db, render=html)
+        sockets = Sockets(
+            inbox=service.inbox,
+            stream=service.stream,
+            db=service.db,
+            render=html,
+            epoch=service.epoch,
+        )
         metrics = Metrics(service.bus)
         server = Server(loaded.core.gateway, service.logins, service.bus)
         listening = Listening()

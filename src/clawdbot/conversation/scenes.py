@@ -12,8 +12,9 @@ from clawdbot.domain.messages import Message, Part, Role, Source
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import spoken
-from clawdbot.store import conversations, inbox, people
+from clawdbot.store import conversations, inbox, people, rights
 from clawdbot.store.conversations import Conversation, Entry, Said, Summary
+from clawdbot.store.rights import Approval
 from clawdbot.store.turns import Turn
 
 _HISTORY_MOST = 400
@@ -39,6 +40,7 @@ class Rows:
     summary: Summary | None
     words: list[bytes]
     history: list[Said]
+    waiting: list[Approval]
 
 
 def read(tx: Tx, turn: Turn) -> Rows | None:
@@ -55,6 +57,7 @@ def read(tx: Tx, turn: Turn) -> Rows | None:
         summary=summary,
         words=inbox.bodies(tx, turn.id),
         history=conversations.recent(tx, entry_of(turn), after, _HISTORY_MOST),
+        waiting=rights.waiting_in(tx, turn.conversation_id),
     )
 
 
@@ -74,6 +77,7 @@ def scene_of(turn: Turn, rows: Rows) -> Scene:
         history=tuple(Past(_seen_by(user, s), s.tokens, s.position) for s in rows.history),
         summary=summary.body if summary else "",
         summary_tainted=bool(summary and summary.taint),
+        waiting=tuple(call.tool for asked in rows.waiting for call in asked.plan.calls),
     )
 
 

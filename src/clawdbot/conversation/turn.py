@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from clawdbot.agent.acting import Tools
 from clawdbot.agent.compact import compact
 from clawdbot.agent.context import Scene, tokens_of
-from clawdbot.agent.loop import Acting, Grew, Loop, Next, Restarted, Tools
+from clawdbot.agent.loop import Acting, Grew, Loop, Next, Restarted
 from clawdbot.agent.state import VERSION, Phase, State, dump, load
-from clawdbot.conversation import answer, scenes
+from clawdbot.conversation import answer, asking, scenes
 from clawdbot.conversation.commands import Commands
 from clawdbot.conversation.shown import Shown
+from clawdbot.domain.approval import Plan, Planned, digest_of
+from clawdbot.domain.approval import State as Answered
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.caps import Caps
 from clawdbot.domain.errors import Fenced, ModelFailed
@@ -27,9 +30,10 @@ from clawdbot.domain.messages import Message, Source, Text, fixed
 from clawdbot.domain.ports import Clock, Db, Stream, Tx
 from clawdbot.domain.settings import Core
 from clawdbot.domain.text import say
-from clawdbot.durable.journal import Journal, Step
+from clawdbot.durable.journal import Journal, Parking, Step, Stopped
 from clawdbot.models.request import Used
-from clawdbot.store import conversations, people, turns, usage
+from clawdbot.store import conversations, people, rights, turns, usage
+from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.conversations import ADDRESS
 from clawdbot.store.turns import Turn, TurnState
 
@@ -38,7 +42,7 @@ from clawdbot.store.turns import Turn, TurnState
 class Around:
     """What every turn works with.
 
-    `deliver` makes the outbox look at a destination, `acted` is called after tools were used.
+    `deliver` makes the outbox look at a destination, `acted` is called when a timer may be new.
     """
 
     db: Db
@@ -52,6 +56,7 @@ class Around:
     deliver: Callable[[str], None]
     acted: Callable[[], None]
     bus: Bus
+    epoch: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,9 @@ class Turns:
 
     def prepare(self, tx: Tx, turn: Turn) -> None:
         """Read what `run` will need, in the transaction that claims the turn."""
+        if turn.body:
+            # What is still open when a turn goes on was not answered in time.
+            rights.close(tx, turn.id, Answered.EXPIRED, by="", now=self._with.clock.now())
         self._rows[turn.id] = scenes.read(tx, turn)
 
     async def run(self, turn: Turn) -> str | None:
@@ -139,21 +147,26 @@ class Turns:
             return await self._end(turn, Ending(state=TurnState.STOPPED, said=(), text=""))
         shown.tell(LiveKind.STARTED)
         scene, state = scenes.scene_of(turn, rows), load(turn.body)
-        if state.round == 0:
+        if not turn.body:
             scene, used = await compact(self._with.tools, turn, scene)
             state = msgspec.structs.replace(state, used=(*state.used, *used))
         if name := self._with.commands.find(scene):
             state = await self._command(turn, scene, name)
         try:
             while state.phase is not Phase.DONE:
-                state = await self._step(turn, scene, state, shown)
+                state, plan = await self._step(turn, scene, state, shown)
+                if plan is not None:
+                    return await self._ask(turn, scene, state, plan)
         except ModelFailed as error:
-            state = self._apology(scene, state, error)
+            self._with.bus.tell("model_failed", 1, type(error).__name__)
+            state = _apology(scene, state, error)
         return await self.commit(turn, scene, state)
 
-    async def _step(self, turn: Turn, scene: Scene, state: State, shown: Shown) -> State:
+    async def _step(
+        self, turn: Turn, scene: Scene, state: State, shown: Shown
+    ) -> tuple[State, Plan | None]:
         key = f"{state.phase}/{state.round}"
-        following = state
+        following, plan = state, None
         async for event in Loop(self._with.tools, turn, scene).step(state):
             match event:
                 case Grew():
@@ -163,12 +176,39 @@ class Turns:
                 case Acting():
                     shown.tell(LiveKind.TOOL, event.tool)
                 case Next():
-                    following = event.state
-        if following.phase is not Phase.DONE:
+                    following, plan = event.state, event.plan
+        if plan is None and following.phase is not Phase.DONE:
             # The last step is recorded by the commit itself.
             step = Step(key=key, source=Source.MODEL)
             await self._with.journal.record(turn, step, VERSION, dump(following))
             shown.restart("step")
+        return following, plan
+
+    async def _ask(self, turn: Turn, scene: Scene, state: State, plan: Plan) -> str | None:
+        """Put a question to a person and give up the lane until the answer."""
+        around, now = self._with, self._with.clock.now()
+        until, id_ = now + around.settings.turns.approval_s, around.clock.ulid()
+        asked = asking.new(turn, plan, id_=id_, epoch=around.epoch, now=now, until=until)
+        step = Step(key=f"ask/{id_}", source=Source.FIXED)
+        parking = Parking(wait=id_, due_at=until, version=VERSION, body=dump(state))
+        destinations: list[str] = []
+
+        def also(tx: Tx) -> None:
+            rights.ask(tx, asked)
+            for call in plan.calls:
+                around.tools.record(tx, _asked(turn, call, now))
+            caps = around.caps(turn.to)
+            destinations[:] = asking.put(tx, turn, asked, caps, scene.language)
+
+        try:
+            following = await around.journal.park(turn, step, parking, also)
+        except Stopped:
+            raise TimeoutError from None
+        around.acted()
+        self._shown(turn).tell(LiveKind.ASKED, id_)
+        for destination in destinations:
+            around.deliver(destination)
+        around.bus.tell("approvals", 1, "asked")
         return following
 
     async def _command(self, turn: Turn, scene: Scene, name: str) -> State:
@@ -180,19 +220,6 @@ class Turns:
         )
         words = text.decode()
         return State(phase=Phase.DONE, said=(fixed(words),))
-
-    def _apology(self, scene: Scene, state: State, error: ModelFailed) -> State:
-        """Turn a model's failure into an answer: cause and remedy for whoever can act on it."""
-        self._with.bus.tell("model_failed", 1, type(error).__name__)
-        if scene.user.runs_the_place:
-            cause = say(scene.language, type(error).__doc__ or "")
-            text = say(scene.language, "I could not answer: {cause}", cause=cause)
-            if scene.language == "en" and str(error) != type(error).__doc__:
-                # The detail is for whoever reads the log's language.
-                text += f"\n({error})"
-        else:
-            text = say(scene.language, "I cannot answer right now. Please try again later.")
-        return State(phase=Phase.DONE, said=(fixed(text),), used=state.used)
 
     async def _cut_short(self, turn: Turn, shown: Shown) -> str | None:
         """End a turn that was told to stop, or that used up its time."""
@@ -285,6 +312,19 @@ class Turns:
         )
 
 
+def _apology(scene: Scene, state: State, error: ModelFailed) -> State:
+    """Turn a model's failure into an answer: cause and remedy for whoever can act on it."""
+    if scene.user.runs_the_place:
+        cause = say(scene.language, type(error).__doc__ or "")
+        text = say(scene.language, "I could not answer: {cause}", cause=cause)
+        if scene.language == "en" and str(error) != type(error).__doc__:
+            # The detail is for whoever reads the log's language.
+            text += f"\n({error})"
+    else:
+        text = say(scene.language, "I cannot answer right now. Please try again later.")
+    return State(phase=Phase.DONE, said=(fixed(text),), used=state.used)
+
+
 def _marked(scene: Scene, state: State) -> tuple[Message, ...]:
     """Add to the answer what is ours to say: that it is empty, or the emergency model's."""
     *earlier, last = state.said
@@ -296,6 +336,20 @@ def _marked(scene: Scene, state: State) -> tuple[Message, ...]:
         mark = say(scene.language, "(Emergency model)") + " "
         parts = (Text(text=mark, source=Source.FIXED), *parts)
     return (*earlier, msgspec.structs.replace(last, parts=parts))
+
+
+def _asked(turn: Turn, call: Planned, now: float) -> Entry:
+    return Entry(
+        at=now,
+        user_id=turn.user_id,
+        turn_id=turn.id,
+        kind=Kind.DECISION,
+        what=call.tool,
+        decision="ask",
+        rule=call.why,
+        arguments=digest_of(call.arguments),
+        payload=call.arguments.encode(),
+    )
 
 
 def _usage(turn: Turn, index: int, used: Used) -> usage.Used:

@@ -15,6 +15,7 @@ class LiveKind(StrEnum):
     DELTA = "delta"
     RESET = "reset"
     TOOL = "tool"
+    ASKED = "asked"
     SENT = "sent"
     FINAL = "final"
     STOPPED = "stopped"
@@ -24,8 +25,9 @@ class LiveKind(StrEnum):
 class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One live frame; (turn, attempt, seq) orders it, its topic is the destination (`to.key`).
 
-    `text` is what was said, the delta, the tool's name or the final text; `event` the transcript's
-    position once the turn is committed, `ref` names the shown message once a stub is out (SENT).
+    `text` is what was said, the delta, the tool's name, an approval's id or the final text;
+    `event` is the transcript's position once the turn is committed, `ref` names the shown message
+    once a stub is out (SENT).
     """
 
     kind: LiveKind

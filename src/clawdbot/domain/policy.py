@@ -1,17 +1,23 @@
-"""May it? One pure decision, `decide(context, call) -> Allow | Ask | Deny`, from a table.
+"""May it? One pure decision, `decide(context, call) -> Allow | Ask | Deny`, from tables.
 
-Levels and effects are data; what the table does not allow is denied. Identity comes from the
-transport and the database, never from a call's arguments.
+Levels and effects are data; what no line allows is denied. Identity comes from the transport and
+the database, never from a call's arguments. Two questions, two rules: is anything in sight from
+others (`tainted`), and is what the call aims at `bound` by the requester's own words of this turn.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
+from clawdbot.domain.binding import Given, Sink, bound
 from clawdbot.domain.people import Level, User
+from clawdbot.domain.standing import Standing, covers
 
 
 class Effect(StrEnum):
-    """What a tool does to the world."""
+    """What a tool does to the world, from the least to the gravest."""
 
     READ = "read"
     WRITE = "write"
@@ -21,48 +27,95 @@ class Effect(StrEnum):
     ADMIN = "admin"
 
 
-ALLOWED: dict[str, frozenset[Effect]] = {
-    Level.OWNER: frozenset(Effect),
-    Level.ADMIN: frozenset(Effect) - {Effect.MONEY},
-    Level.MEMBER: frozenset({Effect.READ, Effect.WRITE}),
-    Level.GUEST: frozenset(),
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A level of trust as data: what its users may do, and what an admin may allow them.
+
+    A tool named in `denied` is never theirs, one in `allowed` needs no line for its effect.
+    """
+
+    effects: frozenset[Effect] = frozenset()
+    asks: frozenset[Effect] = frozenset()
+    allowed: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+
+
+NOBODY = Role()
+ROLES: Mapping[str, Role] = {
+    Level.OWNER: Role(effects=frozenset(Effect)),
+    Level.ADMIN: Role(effects=frozenset(Effect) - {Effect.MONEY}, asks=frozenset({Effect.MONEY})),
+    Level.MEMBER: Role(
+        effects=frozenset({Effect.READ, Effect.WRITE, Effect.EGRESS}),
+        asks=frozenset({Effect.EXEC, Effect.MONEY}),
+    ),
+    Level.GUEST: NOBODY,
 }
+# These ask even where nothing came from others, unless a standing yes covers them.
+GRAVE = frozenset({Effect.MONEY, Effect.ADMIN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a tool declares: its effect, and whether it touches nothing but the requester's own.
+    """What a tool declares.
 
-    `public` tools tell only what anybody may know; `own` tools act on the requester's own rows and
-    pass on the taint of what they store.
+    `sinks` are the arguments that name where an effect goes. `public` tools tell only what anybody
+    may know; `own` tools act on the requester's own rows and pass on the taint of what they store.
+    An `idempotent` effect may be repeated after a crash. `digest` names the bytes that will run,
+    `per_hour` bounds the calls of one user (0: not).
     """
 
     name: str
     effect: Effect
     public: bool = False
     own: bool = False
+    idempotent: bool = False
+    sinks: tuple[Sink, ...] = ()
+    hosts: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    digest: str = ""
+    per_hour: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """For whom a turn acts (as they are now), and whether anything in sight came from others."""
+    """For whom a turn acts, as they are now, and in which light.
+
+    `given` are the values of the requester's own words of this turn, `approved` tells that a person
+    said yes to exactly this call, `recent` counts this tool's calls by this user in the last hour.
+    """
 
     user: User
+    role: Role
     tainted: bool
+    given: Given = field(default_factory=Given)
+    standing: tuple[Standing, ...] = ()
+    approved: bool = False
+    recent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A call that wants to run, its arguments as they will be passed."""
+
+    manifest: Manifest
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Go ahead; `rule` names the line of the table."""
+    """Go ahead; `rule` names the line that decided, `trace` what was looked at before."""
 
     rule: str
+    trace: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A person must say yes first."""
+    """A person must say yes first: the requester, or only an admin."""
 
     rule: str
+    trace: tuple[str, ...] = ()
+    admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +123,61 @@ class Deny:
     """No."""
 
     rule: str
+    trace: tuple[str, ...] = ()
 
 
-def decide(context: Context, call: Manifest) -> Allow | Ask | Deny:
-    """Decide on one call for one context."""
-    if context.user.disabled_at is not None:
-        return Deny("disabled user")
-    if call.public and call.effect is Effect.READ:
+Decision = Allow | Ask | Deny
+
+
+def role_of(user: User, custom: Mapping[str, Role]) -> Role:
+    """Find a user's role; an unknown one may nothing."""
+    return ROLES.get(user.role) or custom.get(user.role, NOBODY)
+
+
+def decide(context: Context, call: Wish) -> Allow | Ask | Deny:
+    """Decide on one call in one context."""
+    manifest, effect, role = call.manifest, call.manifest.effect, context.role
+    within = effect in role.effects or manifest.name in role.allowed
+    if forbidden := _forbidden(context, manifest, within=within):
+        return Deny(forbidden)
+    if manifest.public and effect is Effect.READ:
         return Allow("public")
-    if call.effect not in ALLOWED.get(context.user.role, frozenset()):
-        return Deny(f"{context.user.role} may not {call.effect}")
-    if call.effect is Effect.READ or call.own:
-        return Allow("read" if call.effect is Effect.READ else "own")
-    return Ask("tainted context") if context.tainted else Allow("role")
+    trace = (f"{context.user.role} may {effect}" if within else f"{effect} needs an admin",)
+    if context.approved:
+        return Allow("approved", trace)
+    if not within:
+        return Ask("needs an admin", trace, admin=True)
+    if effect is Effect.READ or manifest.own:
+        return Allow("read" if effect is Effect.READ else "own", trace)
+    return _weigh(context, call, trace)
+
+
+def _forbidden(context: Context, manifest: Manifest, *, within: bool) -> str:
+    """Name the rule by which nobody's yes helps, if there is one."""
+    if context.user.disabled_at is not None:
+        return "disabled user"
+    if manifest.name in context.role.denied:
+        return f"{context.user.role} may not use {manifest.name}"
+    public = manifest.public and manifest.effect is Effect.READ
+    if not public and not within and manifest.effect not in context.role.asks:
+        return f"{context.user.role} may not {manifest.effect}"
+    if manifest.per_hour and context.recent >= manifest.per_hour:
+        return f"more than {manifest.per_hour} calls an hour"
+    return ""
+
+
+def _weigh(context: Context, call: Wish, trace: tuple[str, ...]) -> Allow | Ask:
+    """Decide on an effect that the role may have."""
+    grave = call.manifest.effect in GRAVE
+    for standing in context.standing:
+        if covers(standing, call.manifest.name, call.manifest.sinks, call.arguments):
+            return Allow(f"standing {standing.id}", trace)
+    if grave:
+        return Ask(f"{call.manifest.effect} always asks", trace)
+    if not context.tainted:
+        return Allow("role", (*trace, "nothing in sight came from others"))
+    loose = [s.argument for s in call.manifest.sinks if not bound(s, call.arguments, context.given)]
+    if call.manifest.sinks and not loose:
+        return Allow("bound", (*trace, "every target was named by the requester in this turn"))
+    named = ", ".join(loose) or "no target"
+    return Ask("tainted context", (*trace, "something in sight came from others", f"open: {named}"))

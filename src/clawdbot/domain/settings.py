@@ -150,6 +150,7 @@ class Turns(Section, frozen=True):
     tokens: Count = 60_000
     seconds: Seconds = 600.0
     attempts: Count = 3
+    approval_s: Seconds = 24 * 3600.0
     context_tokens: Count = 16_000
     compact_tokens: Count = 12_000
 

@@ -51,6 +51,16 @@ class Recorded:
         return self.state == "done"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parking:
+    """How a turn waits: for which wait, until when at most, and the state that it goes on with."""
+
+    wait: str
+    due_at: float | None
+    version: int
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """What a parked turn waits for, and the answer once it came."""
@@ -158,16 +168,23 @@ class Journal:
         return await self._db.write(work)
 
     async def effect(
-        self, turn: Turn, step: Step, rule: Rule, fn: Callable[[], Awaitable[bytes]]
+        self,
+        turn: Turn,
+        step: Step,
+        rule: Rule,
+        fn: Callable[[], Awaitable[bytes]],
+        note: Callable[[Tx, bytes | None], None] = lambda *_: None,
     ) -> bytes:
         """Do `fn` with its intent recorded before and its outcome after.
 
-        Raises Ambiguous where an earlier try left an intent without outcome and the rule is to ask.
+        `note` is called in both transactions, without and with the outcome. Raises Ambiguous where
+        an earlier try left an intent without outcome and the rule is to ask.
         """
 
         def intend(tx: Tx) -> Recorded | None:
             self.hold(tx, turn)
             if (found := _recorded(tx, turn, step)) is None:
+                note(tx, None)
                 tx.run(
                     "steps.intend",
                     turn_id=turn.id,
@@ -189,7 +206,12 @@ class Journal:
         if not self._lease.held():
             raise Fenced
         outcome = await fn()
-        return await self.transact(turn, step, lambda _: outcome)
+
+        def done(tx: Tx) -> bytes:
+            note(tx, outcome)
+            return outcome
+
+        return await self.transact(turn, step, done)
 
     async def observe(self, turn: Turn, step: Step, fn: Callable[[], Awaitable[bytes]]) -> bytes:
         """Do something that has no effect; it may run again until its outcome is recorded."""
@@ -237,11 +259,11 @@ class Journal:
         await self._db.write(lambda tx: tx.run(query, id=turn.id, token=turn.token))
 
     async def park(
-        self, turn: Turn, step: Step, *, wait: str, due_at: float | None, version: int, body: bytes
+        self, turn: Turn, step: Step, parking: Parking, also: Callable[[Tx], None] = lambda _: None
     ) -> str | None:
         """Give up the lane until `signal(wait)` or the deadline; name the turn that may start.
 
-        Raises Stopped where the turn was told to stop before.
+        `also` writes what belongs to the wait. Raises Stopped where the turn was told to stop.
         """
         now, timer = self._clock.now(), self._clock.ulid()
 
@@ -249,10 +271,13 @@ class Journal:
             if self.hold(tx, turn):
                 raise Stopped
             self._done(tx, turn, step, b"")
-            tx.run("waits.add", id=wait, turn_id=turn.id, user_id=turn.user_id, empty=b"", now=now)
-            if due_at is not None:
-                due = timers.Timer(timer, WAIT_TIMER, wait, turn.user_id, b"", due_at)
+            wait, user = parking.wait, turn.user_id
+            tx.run("waits.add", id=wait, turn_id=turn.id, user_id=user, empty=b"", now=now)
+            if parking.due_at is not None:
+                due = timers.Timer(timer, WAIT_TIMER, wait, user, b"", parking.due_at)
                 timers.add(tx, due, now)
+            also(tx)
+            body, version = parking.body, parking.version
             tx.run("turns.park", id=turn.id, token=turn.token, body=body, version=version)
             following = turns.head(tx, turn.conversation_id)
             return following.id if following is not None else None

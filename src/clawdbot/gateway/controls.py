@@ -6,11 +6,12 @@ Each checks its permission in the same transaction.
 from dataclasses import dataclass, field
 
 from clawdbot.conversation.answer import notice
-from clawdbot.domain.inbound import ChatKind, Inbound, Outcome
+from clawdbot.domain.approval import State
+from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
-from clawdbot.store import conversations, inbox, turns
+from clawdbot.store import conversations, inbox, rights, turns
 from clawdbot.store.conversations import Conversation
 from clawdbot.store.inbox import Decision
 from clawdbot.store.turns import TurnState
@@ -32,7 +33,7 @@ class Control:
 class Verdict:
     """What was decided, and who must look up after the commit: turns and destinations.
 
-    `ended` are turns that ended here, which screens must hear of.
+    `ended` are turns that ended here, `asked` approvals that were answered: screens must hear.
     """
 
     decision: Decision
@@ -40,6 +41,7 @@ class Verdict:
     deliver: list[str] = field(default_factory=list)
     notice: str = ""
     ended: tuple[str, ...] = ()
+    asked: tuple[tuple[Address, str], ...] = ()
 
 
 def refused(reason: str, user: str = "") -> Verdict:
@@ -58,7 +60,7 @@ def reply(control: Control, english: str, **values: object) -> Verdict:
 
 def stop(control: Control, lane: Conversation | None) -> Verdict:
     """Mark the turn that runs, or end the one that waits; by its requester or an admin."""
-    head = turns.head(control.tx, lane.id) if lane is not None else None
+    head = turns.to_stop(control.tx, lane.id) if lane is not None else None
     if head is None:
         return reply(control, "Nothing is running.")
     if head.user_id != control.user.id and not control.user.runs_the_place:
@@ -68,6 +70,8 @@ def stop(control: Control, lane: Conversation | None) -> Verdict:
     if not turns.close(control.tx, head.id, TurnState.STOPPED, control.now):
         # It runs: its own end tells that it was stopped.
         return Verdict(decision=decision, wake=[head.id])
+    by, now = control.user.id, control.now
+    rights.close(control.tx, head.id, State.CANCELLED, by=by, now=now)
     verdict = reply(control, "Stopped.")
     following = turns.head(control.tx, head.conversation_id)
     return Verdict(

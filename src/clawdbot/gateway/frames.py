@@ -62,6 +62,14 @@ class Send(_Frame, frozen=True, kw_only=True):
     text: Words
 
 
+class Answer(_Frame, frozen=True, kw_only=True):
+    """Choose one of an approval's choices; confirmed like a `send`."""
+
+    conversation: Key
+    key: Key
+    token: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class Ack(_Frame, frozen=True, kw_only=True):
     """Server: a `send` is committed, with what became of it. Client: an event was shown."""
 
@@ -126,13 +134,24 @@ class Final(_Frame, frozen=True, kw_only=True):
     state: str = "done"
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer to an approval; `token` is what `answer` gives back."""
+
+    verb: str
+    label: str
+    token: str
+
+
 class Approval(_Frame, frozen=True, kw_only=True):
-    """Something waits for a yes; reserved, not sent by this version."""
+    """Something waits for a yes; told again whenever its `state` changes, then without choices."""
 
     conversation: str
     turn: str
+    id: str
     text: str
-    token: str
+    html: str = ""
+    state: str = "open"
+    choices: tuple[Choice, ...] = ()
 
 
 class Error(_Frame, frozen=True, kw_only=True):
@@ -143,7 +162,7 @@ class Error(_Frame, frozen=True, kw_only=True):
     key: str = ""
 
 
-FromClient = Hello | Auth | Open | Close | Send | Ack | Ping
+FromClient = Hello | Auth | Open | Close | Send | Answer | Ack | Ping
 FromServer = Hello | Ack | Ping | Said | Delta | Reset | Tool | Final | Approval | Error
 
 _DECODER: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)

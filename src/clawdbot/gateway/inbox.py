@@ -29,6 +29,7 @@ from clawdbot.domain.ports import Clock, Db, Engine, Stream, Tx
 from clawdbot.domain.settings import Access, Limits, Session
 from clawdbot.domain.text import language_of, say
 from clawdbot.gateway import controls, pairing
+from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.controls import Control, Verdict, refused
 from clawdbot.store import inbox, people, turns
 from clawdbot.store.conversations import Conversation
@@ -59,6 +60,7 @@ class Inbox:
         limits: Limits,
         room_left: Callable[[], bool],
         after: After,
+        desk: Desk,
     ) -> None:
         """Decide by the policy of (channel, account) while there is room on the disk."""
         self._db = db
@@ -67,6 +69,7 @@ class Inbox:
         self._limits = limits
         self._room_left = room_left
         self._after = after
+        self._desk = desk
 
     async def accept(self, inbound: Inbound) -> Receipt:
         """Decide on a delivery and commit; raises StoreFailed where nothing could be kept."""
@@ -78,6 +81,9 @@ class Inbox:
         for turn in verdict.ended:
             ended = Live(kind=LiveKind.STOPPED, turn=turn, to=inbound.to, text=verdict.notice)
             self._after.stream.publish(ended)
+        for to, approval in verdict.asked:
+            settled = Live(kind=LiveKind.ASKED, turn="", to=to, text=approval)
+            self._after.stream.publish(settled)
         self._after.bus.tell("accepted", 1, inbound.to.channel, receipt.outcome)
         if receipt.outcome in {Outcome.TURN, Outcome.JOINED}:
             self._after.stream.publish(_said(inbound, receipt))
@@ -160,9 +166,11 @@ class Inbox:
         words = control.words.casefold()
         match control.inbound.kind:
             case InboundKind.CLICK:
-                return controls.stale_click(control)
+                return self._desk.click(control)
             case InboundKind.EDIT:
                 return controls.edit(control, conversation)
+        if (answered := self._desk.reply(control)) is not None:
+            return answered
         if words == "/stop":
             return controls.stop(control, conversation)
         if words.startswith("/pair "):

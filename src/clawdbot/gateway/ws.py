@@ -13,17 +13,21 @@ import msgspec
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from clawdbot.conversation import asking
+from clawdbot.conversation.session import direct_scope
+from clawdbot.domain.approval import shown
 from clawdbot.domain.errors import StoreFailed, first_line
 from clawdbot.domain.events import Live, LiveKind
-from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome, Sender
+from clawdbot.domain.inbound import Address, ChatKind, Inbound, InboundKind, Outcome, Sender
 from clawdbot.domain.messages import Source, Text
 from clawdbot.domain.people import User
-from clawdbot.domain.ports import Db, Inbox, Stream
+from clawdbot.domain.ports import Db, Inbox, Stream, Tx
 from clawdbot.domain.text import say
 from clawdbot.gateway import frames, history
 from clawdbot.gateway.frames import FromServer
 from clawdbot.gateway.history import Line
-from clawdbot.store import people
+from clawdbot.store import conversations, people, rights
+from clawdbot.store.rights import Approval
 
 LOGGED_OUT = 4001
 NO_HELLO = 4002
@@ -48,6 +52,7 @@ class Sockets:
     stream: Stream
     db: Db
     render: Callable[[str], str]
+    epoch: str
     open: WeakKeyDictionary[web.WebSocketResponse, str] = field(default_factory=WeakKeyDictionary)
 
     async def close(self) -> None:
@@ -123,7 +128,10 @@ class Connection:
     async def _handle(self, frame: frames.FromClient, tasks: asyncio.TaskGroup) -> None:
         match frame:
             case frames.Send():
-                await self._send(frame)
+                words = (Text(text=frame.text, source=Source.OWN),)
+                await self._send(frame, InboundKind.MESSAGE, words)
+            case frames.Answer():
+                await self._send(frame, InboundKind.CLICK)
             case frames.Open():
                 await self._open(frame, tasks)
             case frames.Close():
@@ -134,15 +142,19 @@ class Connection:
             case frames.Ack() | frames.Hello() | frames.Auth():
                 pass
 
-    async def _send(self, frame: frames.Send) -> None:
+    async def _send(
+        self, frame: frames.Send | frames.Answer, kind: InboundKind, words: tuple[Text, ...] = ()
+    ) -> None:
         inbound = Inbound(
             receiver=self._channel,
             event=f"{self._user.id}:{frame.key}",
             to=self._address(frame.conversation),
             chat=ChatKind.DIRECT,
             sender=Sender(id=self._user.id, name=self._user.name, language=self._user.language),
-            parts=(Text(text=frame.text, source=Source.OWN),),
+            kind=kind,
+            parts=words,
             ref=frame.key,
+            token=frame.token if isinstance(frame, frames.Answer) else "",
         )
         try:
             receipt = await self._with.inbox.accept(inbound)
@@ -187,9 +199,41 @@ class Connection:
             if missed is not None:
                 for line in (*missed.lines, *missed.waiting):
                     self._tell(self._again(name, line))
+                for asked in await self._with.db.read(lambda tx: self._waiting(tx, name, to)):
+                    self._tell(asked)
             async for frame in live:
-                if (told := self._translate(name, frame)) is not None:
+                if frame.kind is LiveKind.ASKED:
+                    await self._ask(name, frame.text)
+                elif (told := self._translate(name, frame)) is not None:
                     self._tell(told)
+
+    def _waiting(self, tx: Tx, name: str, to: Address) -> list[frames.Approval]:
+        lane = conversations.find(tx, to.channel, direct_scope(to, self._user.id))
+        found = rights.waiting_in(tx, lane.id) if lane is not None else []
+        return [self._approval(name, each) for each in found]
+
+    async def _ask(self, name: str, approval: str) -> None:
+        found = await self._with.db.read(lambda tx: rights.approval(tx, approval))
+        if found is not None:
+            self._tell(self._approval(name, found))
+
+    def _approval(self, name: str, found: Approval) -> frames.Approval:
+        language, text = self._user.language, shown(found.plan, self._user.language)
+        offered = asking.choices(found.epoch, found.id, found.plan)
+        mine = found.state == "open" and found.epoch == self._with.epoch and not found.plan.admin
+        return frames.Approval(
+            conversation=name,
+            turn=found.turn_id,
+            id=found.id,
+            text=asking.question(found.plan, found.code, language) if mine else text,
+            html=self._with.render(text),
+            state=found.state,
+            choices=tuple(
+                frames.Choice(verb=verb, label=asking.label(verb, language), token=token)
+                for verb, token in offered
+                if mine
+            ),
+        )
 
     def _again(self, name: str, line: Line) -> FromServer:
         turn, event, text = line.turn, line.event, line.text
@@ -217,7 +261,7 @@ class Connection:
                 )
             case LiveKind.TOOL:
                 return frames.Tool(conversation=name, turn=turn, name=live.text)
-            case LiveKind.SENT:
+            case LiveKind.SENT | LiveKind.ASKED:
                 return None
             case LiveKind.FINAL | LiveKind.STOPPED | LiveKind.FAILED:
                 return frames.Final(

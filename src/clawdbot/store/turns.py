@@ -81,6 +81,12 @@ def head(tx: Tx, conversation: str) -> Turn | None:
     return tx.one(Turn, "turns.head", conversation_id=conversation)
 
 
+def to_stop(tx: Tx, conversation: str) -> Turn | None:
+    """Find the turn that a /stop means: the one at the head, else the last that waits for a yes."""
+    last = tx.one(Turn, "turns.parked", conversation_id=conversation)
+    return head(tx, conversation) or last
+
+
 def front(tx: Tx, turn: str) -> Turn | None:
     """Find the head of the conversation that a turn belongs to: often the turn itself."""
     return tx.one(Turn, "turns.front", id=turn)

@@ -1,24 +1,27 @@
-"""Every tool by its name, and the one way to call one: after the policy's word, under the journal.
+"""Every tool by its name, and the one way to make a call ready: known, typed, and weighed.
 
-A reading tool has no effect and may run again; a writing tool acts in the journal's own
-transaction, exactly once.
+Three kinds of tool. A reading one has no effect and may run again; a writing one acts in the
+journal's own transaction, exactly once; an acting one has an effect outside, whose intent is
+recorded before. Who drives it runs nothing that was not allowed.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
-from clawdbot.domain.errors import Denied, ToolFailed
+from clawdbot.domain.approval import Planned, canonical
+from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.people import User
-from clawdbot.domain.policy import Allow, Context, Manifest, decide
+from clawdbot.domain.policy import Context, Deny, Manifest, Role, Wish, decide, role_of
 from clawdbot.domain.ports import Tx
 from clawdbot.tools.schema import arguments_of, schema_of
 
 Reading = Callable[..., Awaitable[str]]
 Writing = Callable[..., str]
+_NO_ROLES: Mapping[str, Role] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,87 +36,159 @@ class Grant:
     id: str
     source: Source
     tainted: bool
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A manifest and its function: `read(grant, ...)` or `write(tx, grant, ...)`."""
+    """A manifest and one function: `read(grant, ...)`, `write(tx, grant, ...)`, `act(grant, ...)`.
+
+    `schema` and `check` stand in for the signature where the arguments are somebody else's (a
+    plugin's, a server's): `check` binds a call's JSON to what the function is given.
+    """
 
     manifest: Manifest
     description: str
     read: Reading | None = None
     write: Writing | None = None
+    act: Reading | None = None
+    schema: dict[str, object] | None = None
+    check: Callable[[str], Mapping[str, object]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A call that may run, with its arguments bound; exactly one of the two functions is set.
+    """A call with its arguments bound; who may run it is yet to be decided.
 
     `taint` tells whether the outcome is other than our own fixed words.
     """
 
+    tool: Tool
+    arguments: Mapping[str, object]
     taint: bool
-    read: Callable[[], Awaitable[str]] | None = None
-    write: Callable[[Tx], bytes] | None = None
+    grant: Grant
 
-    async def observe(self) -> bytes:
-        """Run a reading tool."""
-        return (await self.read()).encode() if self.read is not None else b""
+    @property
+    def wish(self) -> Wish:
+        """Put it before the policy."""
+        return Wish(manifest=self.tool.manifest, arguments=self.arguments)
+
+    @property
+    def has_effect(self) -> bool:
+        """Tell whether it does anything but read."""
+        return self.tool.read is None
+
+    def planned(self, why: str = "", again: str = "") -> Planned:
+        """Show it whole to whoever is asked."""
+        manifest = self.tool.manifest
+        sinks = {s.argument: _text(self.arguments.get(s.argument, "")) for s in manifest.sinks}
+        return Planned(
+            tool=manifest.name,
+            effect=manifest.effect,
+            arguments=canonical(self.arguments),
+            digest=manifest.digest,
+            sinks=sinks,
+            why=why,
+            again=again,
+        )
+
+    async def run(self) -> bytes:
+        """Run a reading or an acting tool."""
+        function = self.tool.read or self.tool.act
+        if function is None:
+            raise ToolFailed
+        return (await function(self.grant, **self.arguments)).encode()
+
+    def write(self, tx: Tx) -> bytes:
+        """Run a writing tool, in its transaction."""
+        if self.tool.write is None:
+            raise ToolFailed
+        return self.tool.write(tx, self.grant, **self.arguments).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    tool: Tool
+    schema: dict[str, object]
+    bind: Callable[[str], Mapping[str, object]] = field(repr=False)
 
 
 class Registry:
-    """The tools that exist."""
+    """The tools that exist; some come and go with their owner (a plugin, a server)."""
 
-    def __init__(self, tools: tuple[Tool, ...]) -> None:
-        """Hold tools by name, with what each takes."""
-        self._tools = {tool.manifest.name: tool for tool in tools}
-        self._arguments = {tool.manifest.name: _arguments_of(tool) for tool in tools}
-        self._schemas = {name: schema_of(kind) for name, kind in self._arguments.items()}
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        """Hold the built-in tools by name, with what each takes."""
+        self._built_in = {tool.manifest.name: _entry(tool) for tool in tools}
+        self._others: dict[str, dict[str, _Entry]] = {}
 
-    def offered(self, user: User) -> list[tuple[Tool, dict[str, object]]]:
-        """List what a user may call at all, each with the JSON Schema of its arguments."""
-        context = Context(user=user, tainted=False)
+    def replace(self, owner: str, tools: Iterable[Tool]) -> list[str]:
+        """Give an owner exactly these tools; name those left out because the name is taken."""
+        others = {name for of, entries in self._others.items() if of != owner for name in entries}
+        entries, refused = {}, []
+        for tool in tools:
+            name = tool.manifest.name
+            if name in self._built_in or name in others or name in entries:
+                refused.append(name)
+            else:
+                entries[name] = _entry(tool)
+        self._others[owner] = entries
+        return refused
+
+    def find(self, name: str) -> Tool | None:
+        """Find a tool."""
+        entry = self._find(name)
+        return entry.tool if entry is not None else None
+
+    def all(self) -> list[Tool]:
+        """List every tool."""
+        return [entry.tool for entry in self._entries()]
+
+    def offered(
+        self, user: User, custom: Mapping[str, Role] = _NO_ROLES
+    ) -> list[tuple[Tool, dict[str, object]]]:
+        """List what a user may ask for at all, each with the JSON Schema of its arguments."""
+        context = Context(user=user, role=role_of(user, custom), tainted=False)
         return [
-            (tool, self._schemas[name])
-            for name, tool in self._tools.items()
-            if isinstance(decide(context, tool.manifest), Allow)
+            (entry.tool, entry.schema)
+            for entry in self._entries()
+            if not isinstance(decide(context, Wish(manifest=entry.tool.manifest)), Deny)
         ]
 
     def call(self, grant: Grant, call: Call) -> Ready:
-        """Decide on a call and bind its arguments.
-
-        Raises Denied when the policy does not allow it, ToolFailed when the tool or an argument is
-        unknown or of the wrong type.
-        """
-        if (tool := self._tools.get(call.tool)) is None:
-            message = f"There is no tool {call.tool!r}."
-            raise ToolFailed(message)
-        decision = decide(Context(user=grant.user, tainted=grant.tainted), tool.manifest)
-        if not isinstance(decision, Allow):
-            message = f"{Denied.__doc__} ({decision.rule})"
-            raise Denied(message)
-        bound, taint = self._bind(call), grant.tainted or not tool.manifest.public
-        if tool.write is not None:
-            write = tool.write
-            return Ready(taint=taint, write=lambda tx: write(tx, grant, **bound).encode())
-        if tool.read is not None:
-            read = tool.read
-            return Ready(taint=taint, read=lambda: read(grant, **bound))
-        raise ToolFailed
-
-    def _bind(self, call: Call) -> dict[str, object]:
+        """Bind a call's arguments; ToolFailed when the tool or an argument is unknown or wrong."""
+        if (entry := self._find(call.tool)) is None:
+            raise ToolFailed(f"There is no tool {call.tool!r}.")
         try:
-            arguments = msgspec.json.decode(call.arguments or "{}", type=self._arguments[call.tool])
+            arguments = entry.bind(call.arguments or "{}")
         except (msgspec.DecodeError, UnicodeError) as error:
-            message = f"The arguments do not fit {call.tool}: {error}"
-            raise ToolFailed(message) from error
-        return msgspec.structs.asdict(arguments)
+            raise ToolFailed(f"The arguments do not fit {call.tool}: {error}") from error
+        taint = grant.tainted or not entry.tool.manifest.public
+        return Ready(tool=entry.tool, arguments=arguments, taint=taint, grant=grant)
+
+    def _find(self, name: str) -> _Entry | None:
+        return self._built_in.get(name) or next(
+            (entries[name] for entries in self._others.values() if name in entries), None
+        )
+
+    def _entries(self) -> list[_Entry]:
+        others = (entry for entries in self._others.values() for entry in entries.values())
+        return [*self._built_in.values(), *others]
 
 
-def _arguments_of(tool: Tool) -> type[msgspec.Struct]:
-    if tool.write is not None:
-        return arguments_of(tool.write, skip=2)
-    if tool.read is not None:
-        return arguments_of(tool.read, skip=1)
-    message = f"{tool.manifest.name} has no function"
-    raise ToolFailed(message)
+def _entry(tool: Tool) -> _Entry:
+    if tool.schema is not None and tool.check is not None:
+        return _Entry(tool, tool.schema, tool.check)
+    function = tool.write or tool.read or tool.act
+    if function is None:
+        raise ToolFailed(f"{tool.manifest.name} has no function")
+    arguments = arguments_of(function, skip=2 if tool.write is not None else 1)
+    decoder = msgspec.json.Decoder(arguments)
+
+    def bind(text: str) -> dict[str, object]:
+        return msgspec.structs.asdict(decoder.decode(text))
+
+    return _Entry(tool, schema_of(arguments), bind)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else canonical(value)

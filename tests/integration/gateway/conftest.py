@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ from clawdbot.app.assembly import doors
 from clawdbot.app.sections import SECTIONS
 from clawdbot.app.serving import Started, serve
 from clawdbot.config.load import load
+from clawdbot.tools.registry import Tool
 
 PASSWORD = "correct horse battery"
 JSON = dict[str, object]
@@ -52,7 +53,11 @@ def settings_of(rules: list[JSON], home: Path, **core: object) -> JSON:
 
 @asynccontextmanager
 async def running(
-    home: Path, rules: list[JSON] | None = None, **core: object
+    home: Path,
+    rules: list[JSON] | None = None,
+    *,
+    tools: tuple[Tool, ...] = (),
+    **core: object,
 ) -> AsyncIterator[Running]:
     """Run a service while the block runs."""
     home.mkdir(mode=0o700, exist_ok=True)
@@ -62,7 +67,8 @@ async def running(
     stop, up = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
         loaded = load(home, {}, SECTIONS)
-        tasks.create_task(serve(loaded, doors(), stop=stop, started=up.set_result))
+        outside = replace(doors(), tools=tools)
+        tasks.create_task(serve(loaded, outside, stop=stop, started=up.set_result))
         started = await asyncio.wait_for(up, 10)
         local = aiohttp.UnixConnector(str(home / "clawdbot.sock"))
         async with (

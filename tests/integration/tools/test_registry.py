@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawdbot.domain.errors import Denied, ToolFailed
+from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.people import User
@@ -44,7 +44,6 @@ def call(tool: str, arguments: str = "{}") -> Call:
 
 async def write(db: SqliteDb, tool: str, arguments: str, grant: Grant = GRANT) -> str:
     ready = REGISTRY.call(grant, call(tool, arguments))
-    assert ready.write is not None
     return (await db.write(ready.write)).decode()
 
 
@@ -64,12 +63,6 @@ def test_a_schema_comes_from_the_signature() -> None:
     assert {"text": {"type": "string"}, "number": {"type": "integer", "default": 3}} == schema[
         "properties"
     ]
-
-
-@pytest.mark.parametrize("tool", ["disk_usage", "host_facts", "note_add", "reminder_add"])
-def test_a_guest_is_denied_at_the_act_too(tool: str) -> None:
-    with pytest.raises(Denied):
-        REGISTRY.call(replace(GRANT, user=replace(ANN, role="guest")), call(tool))
 
 
 @pytest.mark.parametrize(
@@ -96,20 +89,20 @@ async def test_the_time_is_told_here_and_elsewhere() -> None:
         ('{"timezone": "Asia/Shanghai"}', "2025-06-15 23:06:40 CST"),
     ):
         ready = REGISTRY.call(GRANT, call("time_now", arguments))
-        assert expected == (await ready.observe()).decode()
+        assert expected == (await ready.run()).decode()
         assert not ready.taint
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "../../etc/passwd", "/etc/passwd"])
 async def test_a_made_up_time_zone_is_an_error(zone: str) -> None:
     with pytest.raises(ToolFailed):
-        await REGISTRY.call(GRANT, call("time_now", f'{{"timezone": "{zone}"}}')).observe()
+        await REGISTRY.call(GRANT, call("time_now", f'{{"timezone": "{zone}"}}')).run()
 
 
 @pytest.mark.parametrize("tool", ["disk_usage", "host_facts"])
 async def test_host_facts_are_told_and_taint(tool: str) -> None:
     ready = REGISTRY.call(GRANT, call(tool))
-    assert "GiB" in (await ready.observe()).decode()
+    assert "GiB" in (await ready.run()).decode()
     assert ready.taint
 
 

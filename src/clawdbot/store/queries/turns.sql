@@ -19,6 +19,13 @@ FROM turns WHERE conversation_id = :conversation_id AND finished_at IS NULL
              AND state <> 'parked'
 ORDER BY position LIMIT 1;
 
+-- name: turns.parked
+-- Find the last parked turn of a conversation.
+SELECT id, conversation_id, session_id, position, user_id, address, reply_to, state, stop, attempts,
+       steps, steps_seen, node, token, version, body, created_at, claimed_at
+FROM turns WHERE conversation_id = :conversation_id AND finished_at IS NULL AND state = 'parked'
+ORDER BY position DESC LIMIT 1;
+
 -- name: turns.front
 -- Find the earliest unfinished, unparked turn of the conversation that a turn belongs to.
 SELECT id, conversation_id, session_id, position, user_id, address, reply_to, state, stop, attempts,

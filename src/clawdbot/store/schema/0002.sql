@@ -11,7 +11,7 @@ CREATE TABLE roles (
 
 -- A standing yes: to a user (empty: to everybody), for a tool, where its arguments fit `pattern`
 -- (JSON); empty `conversation_id`: everywhere. Money and time bound it.
-CREATE TABLE grants (
+CREATE TABLE standings (
     id              TEXT PRIMARY KEY,
     user_id         TEXT NOT NULL,
     tool            TEXT NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE grants (
     expires_at      DOUBLE PRECISION,
     revoked_at      DOUBLE PRECISION
 );
-CREATE INDEX grants_user ON grants (user_id, tool) WHERE revoked_at IS NULL;
+CREATE INDEX standings_user ON standings (user_id, tool) WHERE revoked_at IS NULL;
 
 -- open -> granted | denied | expired | cancelled. `body` shows everything that will run, `hash` binds
 -- it; `token` (signed, with the epoch) and `code` are single use.
@@ -44,6 +44,7 @@ CREATE TABLE approvals (
 );
 CREATE INDEX approvals_open ON approvals (created_at) WHERE state = 'open';
 CREATE INDEX approvals_turn ON approvals (turn_id);
+CREATE INDEX approvals_waiting ON approvals (conversation_id) WHERE state = 'open';
 CREATE INDEX approvals_user ON approvals (user_id, created_at);
 
 -- One chain per (node, boot): `hash` covers all of the row and `previous`, of the payload what is

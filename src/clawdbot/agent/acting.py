@@ -1,0 +1,259 @@
+"""The acting half of a step: every call of a message is weighed first, then all of them run.
+
+Nothing runs while a person must be asked. An effect goes on record before it happens; one of which
+nobody knows whether it happened is asked about, never repeated in silence.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from clawdbot.agent.context import Scene, in_sight
+from clawdbot.agent.plan import PLAN, steps_of
+from clawdbot.agent.rights import Rights, Rows, plan_of
+from clawdbot.agent.state import Phase, State
+from clawdbot.domain.approval import Plan, Planned, canonical, digest_of
+from clawdbot.domain.binding import given
+from clawdbot.domain.errors import Denied, ToolFailed
+from clawdbot.domain.messages import Call, Message, Result, Role, Source
+from clawdbot.domain.policy import Ask, Decision, Deny
+from clawdbot.domain.policy import Role as Level
+from clawdbot.domain.ports import Clock, Tx
+from clawdbot.domain.settings import Turns
+from clawdbot.durable.journal import Ambiguous, Journal, Rule, Step
+from clawdbot.models.router import Router
+from clawdbot.store.audit import Entry, Kind
+from clawdbot.store.turns import Turn
+from clawdbot.tools.registry import Grant, Ready, Registry
+
+_REFUSED = {
+    "refused": "The user said no. Do not ask again; say what you would have done.",
+    "asked too often": "Too much was asked in this turn. Say what is left to do.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every turn's loop works with.
+
+    `record` writes to the audit, `rights` reads what a turn may do now, `roles` are custom ones.
+    """
+
+    router: Router
+    registry: Registry
+    journal: Journal
+    clock: Clock
+    budgets: Turns
+    record: Callable[[Tx, Entry], object]
+    rights: Callable[[Turn, tuple[str, ...]], Awaitable[Rows]]
+    roles: Callable[[], Mapping[str, Level]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A call with what was decided on it; without `ready` it cannot run, `fault` says why."""
+
+    call: Call
+    ready: Ready | None = None
+    decision: Decision | None = None
+    fault: str = ""
+
+
+class _Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of an effect, as the journal keeps it."""
+
+    text: str
+    failed: bool = False
+
+
+class _Unsure(Exception):  # noqa: N818 - a state of knowledge
+    def __init__(self, planned: Planned) -> None:
+        self.planned = planned
+
+
+class Acts:
+    """Carries out the calls of one turn."""
+
+    def __init__(self, tools: Tools, turn: Turn, scene: Scene) -> None:
+        """Act for one claimed turn in its scene."""
+        self._with = tools
+        self._turn = turn
+        self._scene = scene
+
+    async def act(self, state: State) -> tuple[State, Plan | None]:
+        """Run the calls of the last message; give a plan instead where somebody must be asked."""
+        calls, tainted = state.said[-1].calls, in_sight(self._scene, state.said)
+        rights = await self._rights(state, calls, tainted=tainted)
+        weighed = [self._weigh(rights, self._grant(c, tainted=tainted), c) for c in calls]
+        if asked := [*self._asks(weighed), *self._planned(rights, calls)]:
+            return state, plan_of(asked)
+        done = await asyncio.gather(*(self._run(rights, each) for each in weighed))
+        if unsure := tuple(d for d in done if isinstance(d, Planned)):
+            return state, Plan(calls=unsure)
+        parts = tuple(d for d in done if isinstance(d, Result))
+        results = Message(role=Role.TOOL, parts=parts)
+        following = msgspec.structs.replace(
+            state,
+            phase=Phase.THINK,
+            round=state.round + 1,
+            said=(*state.said, results),
+            spent=rights.spent,
+        )
+        return following, None
+
+    async def _rights(self, state: State, calls: tuple[Call, ...], *, tainted: bool) -> Rights:
+        tools = (self._with.registry.find(call.tool) for call in calls)
+        limited = tuple({t.manifest.name for t in tools if t is not None and t.manifest.per_hour})
+        rows = await self._with.rights(self._turn, limited)
+        return Rights(
+            rows=rows,
+            given=given(self._scene.words),
+            tainted=tainted,
+            spent=state.spent,
+            lessened=self._scene.lessened,
+        )
+
+    def _weigh(self, rights: Rights, grant: Grant, call: Call, *, later: bool = False) -> _Weighed:
+        try:
+            ready = self._with.registry.call(grant, call)
+        except ToolFailed as error:
+            return _Weighed(call, fault=str(error))
+        decision = rights.foresee(ready) if later else rights.weigh(ready)
+        return _Weighed(call, ready, decision)
+
+    @staticmethod
+    def _asks(weighed: list[_Weighed]) -> list[tuple[Ready, Ask]]:
+        return [
+            (w.ready, w.decision)
+            for w in weighed
+            if w.ready is not None and isinstance(w.decision, Ask)
+        ]
+
+    def _planned(self, rights: Rights, calls: tuple[Call, ...]) -> list[tuple[Ready, Ask]]:
+        """List what a plan among the calls would have to ask."""
+        steps = [
+            self._weigh(rights, self._grant(step, tainted=True), step, later=True)
+            for call in calls
+            if call.tool == PLAN
+            for step in steps_of(call)
+        ]
+        return self._asks(steps)
+
+    async def _run(self, rights: Rights, weighed: _Weighed) -> Result | Planned:
+        call, ready, decision = weighed.call, weighed.ready, weighed.decision
+        failed, taint = False, in_sight(self._scene, ())
+        try:
+            if ready is None or decision is None:
+                text, failed = weighed.fault, True
+            elif isinstance(decision, Deny):
+                taint = ready.taint
+                text, failed = await self._deny(call, ready, decision), True
+            else:
+                taint = ready.taint
+                text, failed = await self._carry_out(rights, call, ready, decision)
+        except (Denied, ToolFailed) as error:
+            text, failed = str(error), True
+        except _Unsure as unsure:
+            return unsure.planned
+        return Result(
+            call=call.id,
+            tool=call.tool,
+            text=text,
+            failed=failed,
+            provider_id=call.provider_id,
+            source=Source.TOOL,
+            taint=taint,
+        )
+
+    async def _carry_out(
+        self, rights: Rights, call: Call, ready: Ready, decision: Decision
+    ) -> tuple[str, bool]:
+        journal, turn = self._with.journal, self._turn
+        step = Step(key=f"call/{call.id}", source=Source.TOOL, taint=ready.taint)
+        if ready.tool.read is not None:
+            return (await journal.observe(turn, step, ready.run)).decode(), False
+        if decision.rule == "approved":
+            rights.take(ready.planned())
+        entry = self._entry(call, ready, decision)
+        if ready.tool.write is not None:
+
+            def write(tx: Tx) -> bytes:
+                self._with.record(tx, replace(entry, outcome="done"))
+                return ready.write(tx)
+
+            return (await journal.transact(turn, step, write)).decode(), False
+        outcome = await self._effect(rights, ready, step, entry)
+        return outcome.text, outcome.failed
+
+    async def _effect(self, rights: Rights, ready: Ready, step: Step, entry: Entry) -> _Outcome:
+        async def act() -> bytes:
+            try:
+                return msgspec.json.encode(_Outcome((await ready.run()).decode()))
+            except (Denied, ToolFailed) as error:
+                # It is known what came of it: nothing, for this reason.
+                return msgspec.json.encode(_Outcome(str(error), failed=True))
+
+        def note(tx: Tx, outcome: bytes | None) -> None:
+            if outcome is None:
+                self._with.record(tx, replace(entry, step=step.key))
+                return
+            failed = msgspec.json.decode(outcome, type=_Outcome).failed
+            done = replace(entry, step=step.key, decision="", rule="", payload=b"")
+            self._with.record(tx, replace(done, outcome="failed" if failed else "done"))
+
+        rule = Rule.REPEAT if ready.tool.manifest.idempotent else Rule.ASK
+        try:
+            body = await self._with.journal.effect(self._turn, step, rule, act, note)
+        except Ambiguous:
+            planned = ready.planned("unknown outcome", again=step.key)
+            if rights.refused(planned):
+                text = "It is not known whether this happened; it was not repeated."
+                return _Outcome(text, failed=True)
+            if not rights.take(planned):
+                raise _Unsure(planned) from None
+            again = replace(step, key=f"{step.key}/again")
+            return await self._effect(rights, ready, again, entry)
+        return msgspec.json.decode(body, type=_Outcome)
+
+    async def _deny(self, call: Call, ready: Ready, decision: Deny) -> str:
+        """Put a no on record, once, and say it to the model."""
+        text = _REFUSED.get(decision.rule, f"{Denied.__doc__} ({decision.rule})")
+        step = Step(key=f"call/{call.id}", source=Source.FIXED, taint=ready.taint)
+        entry = replace(self._entry(call, ready, decision), kind=Kind.DECISION)
+
+        def refuse(tx: Tx) -> bytes:
+            self._with.record(tx, entry)
+            return text.encode()
+
+        return (await self._with.journal.transact(self._turn, step, refuse)).decode()
+
+    def _entry(self, call: Call, ready: Ready, decision: Decision) -> Entry:
+        arguments = canonical(ready.arguments)
+        return Entry(
+            at=self._with.clock.now(),
+            user_id=self._turn.user_id,
+            turn_id=self._turn.id,
+            step=f"call/{call.id}",
+            kind=Kind.EFFECT,
+            what=ready.tool.manifest.name,
+            decision=type(decision).__name__.lower(),
+            rule=decision.rule,
+            arguments=digest_of(arguments),
+            payload=arguments.encode(),
+        )
+
+    def _grant(self, call: Call, *, tainted: bool) -> Grant:
+        scene = self._scene
+        return Grant(
+            user=scene.user,
+            to=self._turn.to,
+            language=scene.language,
+            timezone=scene.user.timezone,
+            now=self._with.clock.now(),
+            id=f"{self._turn.id}.{call.id}",
+            source=Source.MODEL,
+            tainted=tainted,
+            conversation=scene.conversation,
+        )

@@ -1,0 +1,54 @@
+"""A standing yes: for a tool, where its arguments fit a pattern, until it ends. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clawdbot.domain.binding import Sink, SinkKind
+from clawdbot.domain.origin import origin_of
+
+ANYTHING = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What somebody allowed in advance; `pattern` names an argument's value, `*` for any.
+
+    A URL's pattern may be an origin (`https://a.example`), a path's a folder (it ends in `/`).
+    """
+
+    id: str
+    tool: str
+    pattern: Mapping[str, str]
+
+
+def covers(
+    standing: Standing, tool: str, sinks: tuple[Sink, ...], arguments: Mapping[str, object]
+) -> bool:
+    """Tell whether a standing yes is for this call: every target of it fits the pattern."""
+    if standing.tool != tool:
+        return False
+    kinds = {sink.argument: sink.kind for sink in sinks}
+    return all(
+        _fits(standing.pattern.get(name, ""), kinds.get(name), arguments.get(name, ""))
+        for name in {*kinds, *standing.pattern}
+    )
+
+
+def _fits(pattern: str, kind: SinkKind | None, value: object) -> bool:
+    if pattern == ANYTHING:
+        return True
+    if isinstance(value, list | tuple) and kind is not SinkKind.COMMAND:
+        return all(_fits(pattern, kind, one) for one in value)
+    words = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if kind is SinkKind.URL and pattern.count("/") == 2 and _origin(words) == pattern.lower():
+        return True
+    if kind is SinkKind.PATH and pattern.endswith("/") and ".." not in words.split("/"):
+        return words.startswith(pattern)
+    return words == pattern
+
+
+def _origin(url: str) -> str:
+    try:
+        return origin_of(url)
+    except ValueError:
+        return ""

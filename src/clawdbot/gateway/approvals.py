@@ -1,0 +1,129 @@
+"""An answer to a question, inside `accept`: who may give it, once, in private, and what follows.
+
+By a button's token or in words (`YES 4821`). The requester answers within their own role, an admin
+everything; the first answer stands.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from clawdbot.domain import approval as asked
+from clawdbot.domain.approval import Scope, State, Verb
+from clawdbot.domain.inbound import ChatKind, Outcome
+from clawdbot.domain.people import User
+from clawdbot.domain.policy import ROLES, Effect, role_of
+from clawdbot.domain.ports import Tx
+from clawdbot.durable.journal import signal
+from clawdbot.gateway.controls import Control, Verdict, refused, reply, stale_click
+from clawdbot.store import rights, turns
+from clawdbot.store.audit import Entry, Kind
+from clawdbot.store.inbox import Decision
+from clawdbot.store.rights import Approval, NewStanding
+
+Record = Callable[[Tx, Entry], object]
+
+_SCOPES = {
+    Verb.YES: Scope.ONCE,
+    Verb.CONVERSATION: Scope.CONVERSATION,
+    Verb.ALWAYS: Scope.ALWAYS,
+}
+
+
+class Desk:
+    """Where answers arrive; `record` writes to the audit."""
+
+    def __init__(self, epoch: str, record: Record) -> None:
+        """Know only questions of this epoch."""
+        self._epoch = epoch
+        self._record = record
+
+    def reply(self, control: Control) -> Verdict | None:
+        """Take an answer in words; None where the words are none."""
+        answer = asked.reply(control.words)
+        if answer is None or control.inbound.chat is not ChatKind.DIRECT:
+            return None
+        meant = [
+            found
+            for found in rights.with_code(control.tx, answer.code, self._epoch)
+            if _entitled(control.tx, control.user, found)
+        ]
+        if not meant:
+            return reply(control, "Nothing waits for this answer.")
+        return self._settle(control, meant[0], answer.verb)
+
+    def click(self, control: Control) -> Verdict:
+        """Take a pressed button."""
+        opened = asked.opened(control.inbound.token)
+        found = rights.approval(control.tx, opened[0]) if opened is not None else None
+        if opened is None or found is None:
+            return stale_click(control)
+        _, verb, mac = opened
+        if not asked.genuine(mac, self._epoch, found.id, found.hash, verb):
+            return stale_click(control)
+        if control.inbound.chat is not ChatKind.DIRECT or not _entitled(
+            control.tx, control.user, found
+        ):
+            return refused("not theirs to answer", control.user.id)
+        return self._settle(control, found, verb)
+
+    def _settle(self, control: Control, found: Approval, verb: Verb) -> Verdict:
+        tx, user, now = control.tx, control.user, control.now
+        state = State.DENIED if verb is Verb.NO else State.GRANTED
+        scope = _SCOPES.get(verb, "")
+        late = now >= found.expires_at or found.state != State.OPEN or found.epoch != self._epoch
+        if late or not rights.answer(tx, found.id, state, scope, by=user.id, now=now):
+            return reply(control, "This was answered already, or is too old.")
+        if verb in {Verb.CONVERSATION, Verb.ALWAYS} and not found.plan.admin:
+            _stand(control, found, verb)
+        for call in found.plan.calls:
+            self._record(tx, _entry(control, found, call, verb))
+        turn = signal(tx, found.id, verb.encode())
+        asker = turns.get(tx, found.turn_id)
+        said = "Not done." if verb is Verb.NO else "Allowed."
+        verdict = reply(control, said)
+        if control.inbound.click:
+            # The press itself is answered; no further line in the chat.
+            verdict = Verdict(decision=verdict.decision, notice=verdict.notice)
+        decision = Decision(outcome=Outcome.CONTROL, reason=f"approval {state}", user=user.id)
+        wake = [turn] if turn is not None else []
+        told = ((asker.to, found.id),) if asker is not None else ()
+        return replace(verdict, decision=decision, wake=wake, asked=told)
+
+
+def _entitled(tx: Tx, user: User, found: Approval) -> bool:
+    """Tell whether a user may answer: the requester within their role, an admin within theirs."""
+    role = role_of(user, {} if user.role in ROLES else rights.roles(tx))
+    able = all(
+        Effect(call.effect) in role.effects or call.tool in role.allowed
+        for call in found.plan.calls
+    )
+    own = user.id == found.user_id and not found.plan.admin
+    return user.disabled_at is None and able and (own or user.runs_the_place)
+
+
+def _stand(control: Control, found: Approval, verb: Verb) -> None:
+    """Keep a standing yes for exactly what was shown."""
+    for index, call in enumerate(found.plan.calls):
+        new = NewStanding(
+            id=f"{found.id}.{index}",
+            user_id=found.user_id,
+            tool=call.tool,
+            pattern=call.sinks,
+            conversation_id=found.conversation_id if verb is Verb.CONVERSATION else "",
+            granted_by=control.user.id,
+            created_at=control.now,
+        )
+        rights.allow(control.tx, new)
+
+
+def _entry(control: Control, found: Approval, call: asked.Planned, verb: Verb) -> Entry:
+    return Entry(
+        at=control.now,
+        user_id=control.user.id,
+        turn_id=found.turn_id,
+        kind=Kind.DECISION,
+        what=call.tool,
+        decision="deny" if verb is Verb.NO else "grant",
+        rule=f"approval {found.id} {verb}",
+        arguments=asked.digest_of(call.arguments),
+    )

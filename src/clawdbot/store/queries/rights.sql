@@ -1,0 +1,95 @@
+-- name: roles.all
+-- Read every role beyond the built-in ones.
+SELECT name, body FROM roles ORDER BY name;
+
+-- name: roles.put
+-- Keep a role.
+INSERT INTO roles (name, body, created_at) VALUES (:name, :body, :now)
+ON CONFLICT (name) DO UPDATE SET body = :body;
+
+-- name: roles.remove
+-- Forget a role that nobody has.
+DELETE FROM roles WHERE name = :name AND NOT EXISTS (SELECT 1 FROM users WHERE role = :name);
+
+-- name: standings.add
+-- Keep a standing yes.
+INSERT INTO standings (id, user_id, tool, pattern, conversation_id, granted_by, created_at, expires_at)
+VALUES (:id, :user_id, :tool, :pattern, :conversation_id, :granted_by, :created_at, :expires_at);
+
+-- name: standings.of
+-- List what stands for a user in a conversation.
+SELECT id, tool, pattern FROM standings
+WHERE user_id IN (:user_id, '') AND conversation_id IN (:conversation_id, '') AND revoked_at IS NULL
+  AND (expires_at IS NULL OR expires_at > :now)
+ORDER BY id;
+
+-- name: standings.list
+-- List what was allowed in advance and not taken back, newest first.
+SELECT id, user_id, tool, pattern, conversation_id, granted_by, created_at, expires_at FROM standings
+WHERE revoked_at IS NULL ORDER BY id DESC LIMIT :most;
+
+-- name: standings.revoke
+-- Take a standing yes back.
+UPDATE standings SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
+
+-- name: standings.revoke_tool
+-- Take back every standing yes for a tool.
+UPDATE standings SET revoked_at = :now WHERE tool = :tool AND revoked_at IS NULL;
+
+-- name: approvals.add
+-- Ask for a yes.
+INSERT INTO approvals (id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope,
+                       decided_by, created_at, expires_at)
+VALUES (:id, :turn_id, :conversation_id, :user_id, :epoch, :code, :hash, :body, 'open', '', '',
+        :created_at, :expires_at);
+
+-- name: approvals.get
+-- Read an approval.
+SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
+       created_at, expires_at, decided_at
+FROM approvals WHERE id = :id;
+
+-- name: approvals.by_code
+-- Find the open approvals with a code.
+SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
+       created_at, expires_at, decided_at
+FROM approvals WHERE state = 'open' AND code = :code AND epoch = :epoch ORDER BY created_at;
+
+-- name: approvals.of_turn
+-- List what a turn asked, in order.
+SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
+       created_at, expires_at, decided_at
+FROM approvals WHERE turn_id = :turn_id ORDER BY id;
+
+-- name: approvals.open
+-- List what waits for an answer, oldest first.
+SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
+       created_at, expires_at, decided_at
+FROM approvals WHERE state = 'open' AND epoch = :epoch ORDER BY created_at LIMIT :most;
+
+-- name: approvals.recent
+-- List what was asked, newest first.
+SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
+       created_at, expires_at, decided_at
+FROM approvals ORDER BY id DESC LIMIT :most;
+
+-- name: approvals.of_conversation
+-- List what waits in a conversation.
+SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
+       created_at, expires_at, decided_at
+FROM approvals WHERE state = 'open' AND conversation_id = :conversation_id ORDER BY id;
+
+-- name: approvals.decide
+-- Answer an approval, once.
+UPDATE approvals SET state = :state, scope = :scope, decided_by = :decided_by, decided_at = :now
+WHERE id = :id AND state = 'open';
+
+-- name: approvals.close
+-- End what a turn still asks.
+UPDATE approvals SET state = :state, decided_by = :decided_by, decided_at = :now
+WHERE turn_id = :turn_id AND state = 'open';
+
+-- name: rights.calls
+-- Count the calls of a tool by a user since a time.
+SELECT COUNT(*) FROM audit WHERE user_id = :user_id AND at >= :since AND what = :what
+                             AND kind = 'effect' AND decision = 'allow';

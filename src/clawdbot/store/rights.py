@@ -1,0 +1,187 @@
+"""Who may what beyond the built-in tables: roles, standing yeses, what was asked and answered."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from clawdbot.domain.approval import Plan, State
+from clawdbot.domain.policy import Role
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.standing import Standing
+from clawdbot.store.sql import values
+
+_ROLE = msgspec.json.Decoder(Role)
+_PATTERN = msgspec.json.Decoder(dict[str, str])
+_PLAN = msgspec.json.Decoder(Plan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStanding:
+    """A standing yes about to be kept; empty user or conversation: all of them."""
+
+    id: str
+    user_id: str
+    tool: str
+    pattern: dict[str, str]
+    conversation_id: str
+    granted_by: str
+    created_at: float
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A standing yes as it is listed."""
+
+    id: str
+    user_id: str
+    tool: str
+    body: bytes
+    conversation_id: str
+    granted_by: str
+    created_at: float
+    expires_at: float | None
+
+    @property
+    def pattern(self) -> dict[str, str]:
+        """Read for which arguments it stands."""
+        return _PATTERN.decode(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewApproval:
+    """Something about to be asked."""
+
+    id: str
+    turn_id: str
+    conversation_id: str
+    user_id: str
+    epoch: str
+    code: str
+    plan: Plan
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What was asked, and what became of it; `body` shows everything that will run."""
+
+    id: str
+    turn_id: str
+    conversation_id: str
+    user_id: str
+    epoch: str
+    code: str
+    hash: str
+    body: bytes
+    state: str
+    scope: str
+    decided_by: str
+    created_at: float
+    expires_at: float
+    decided_at: float | None
+
+    @property
+    def plan(self) -> Plan:
+        """Read what would run."""
+        return _PLAN.decode(self.body)
+
+
+def roles(tx: Tx) -> dict[str, Role]:
+    """Read every role beyond the built-in ones."""
+    return dict(tx.all(lambda name, body: (str(name), _ROLE.decode(body)), "roles.all"))
+
+
+def put_role(tx: Tx, name: str, role: Role, now: float) -> None:
+    """Keep a role."""
+    tx.run("roles.put", name=name, body=msgspec.json.encode(role), now=now)
+
+
+def remove_role(tx: Tx, name: str) -> bool:
+    """Forget a role; False where it is unknown or somebody has it."""
+    return tx.run("roles.remove", name=name) == 1
+
+
+def allow(tx: Tx, new: NewStanding) -> None:
+    """Keep a standing yes."""
+    tx.run("standings.add", **(values(new) | {"pattern": msgspec.json.encode(new.pattern)}))
+
+
+def standing(tx: Tx, user: str, conversation: str, now: float) -> tuple[Standing, ...]:
+    """List what stands for a user in a conversation."""
+    found = tx.all(
+        lambda id_, tool, pattern: Standing(id=id_, tool=tool, pattern=_PATTERN.decode(pattern)),
+        "standings.of",
+        user_id=user,
+        conversation_id=conversation,
+        now=now,
+    )
+    return tuple(found)
+
+
+def listed(tx: Tx, most: int = 500) -> list[Kept]:
+    """List every standing yes, newest first."""
+    return tx.all(Kept, "standings.list", most=most)
+
+
+def revoke(tx: Tx, id_: str, now: float) -> bool:
+    """Take a standing yes back; False where there is none."""
+    return tx.run("standings.revoke", id=id_, now=now) == 1
+
+
+def revoke_tool(tx: Tx, tool: str, now: float) -> int:
+    """Take back every standing yes for a tool; tell how many."""
+    return tx.run("standings.revoke_tool", tool=tool, now=now)
+
+
+def ask(tx: Tx, new: NewApproval) -> None:
+    """Ask for a yes."""
+    row = values(new)
+    plan = row.pop("plan")
+    tx.run("approvals.add", hash=new.plan.hash, body=msgspec.json.encode(plan), **row)
+
+
+def approval(tx: Tx, id_: str) -> Approval | None:
+    """Read what was asked."""
+    return tx.one(Approval, "approvals.get", id=id_)
+
+
+def with_code(tx: Tx, code: str, epoch: str) -> list[Approval]:
+    """List the open approvals with a code."""
+    return tx.all(Approval, "approvals.by_code", code=code, epoch=epoch)
+
+
+def of_turn(tx: Tx, turn: str) -> list[Approval]:
+    """List what a turn asked, in order."""
+    return tx.all(Approval, "approvals.of_turn", turn_id=turn)
+
+
+def waiting(tx: Tx, epoch: str, most: int = 100) -> list[Approval]:
+    """List what waits for an answer, oldest first."""
+    return tx.all(Approval, "approvals.open", epoch=epoch, most=most)
+
+
+def waiting_in(tx: Tx, conversation: str) -> list[Approval]:
+    """List what waits for an answer in a conversation."""
+    return tx.all(Approval, "approvals.of_conversation", conversation_id=conversation)
+
+
+def recent(tx: Tx, most: int = 100) -> list[Approval]:
+    """List what was asked, newest first."""
+    return tx.all(Approval, "approvals.recent", most=most)
+
+
+def answer(tx: Tx, id_: str, state: State, scope: str, *, by: str, now: float) -> bool:
+    """Answer an approval; False where somebody was first."""
+    return tx.run("approvals.decide", id=id_, state=state, scope=scope, decided_by=by, now=now) == 1
+
+
+def close(tx: Tx, turn: str, state: State, *, by: str, now: float) -> int:
+    """End what a turn still asks."""
+    return tx.run("approvals.close", turn_id=turn, state=state, decided_by=by, now=now)
+
+
+def calls(tx: Tx, user: str, tool: str, since: float) -> int:
+    """Count a user's calls of a tool since a time, by the audit's word."""
+    return tx.one(int, "rights.calls", user_id=user, what=tool, since=since) or 0
