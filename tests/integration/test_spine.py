@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from clawdbot.app.assembly import doors
+from clawdbot.app.assembly import assembled, doors
 from clawdbot.app.sections import SECTIONS
 from clawdbot.app.serving import serve
 from clawdbot.config.load import load
+from clawdbot.domain.events import LiveKind
+from clawdbot.domain.inbound import Address, ChatKind, Inbound, Sender
+from clawdbot.domain.messages import Source, Text
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.settings import Store
 from clawdbot.store import people, sqlite
@@ -71,6 +74,39 @@ async def test_a_message_is_answered(tmp_path: Path, telegram: TelegramServer) -
         await telegram.user_says(ANN, ANN, "hello")
         [_, answer] = await telegram.wait_for(ANN, final("echo: hello"))
     assert answer.reply_to is None
+
+
+async def test_what_was_accepted_is_answered_though_nobody_waits_for_it(
+    tmp_path: Path, telegram: TelegramServer
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    write(home, telegram.url, [], NOTHING)
+    ann = User("u1", "Ann", Level.OWNER, "en", "UTC")
+    inbound = Inbound(
+        receiver="web",
+        event="1",
+        to=Address(channel="web", account="", chat="u1"),
+        chat=ChatKind.DIRECT,
+        sender=Sender(id="u1"),
+        parts=(Text(text="hello", source=Source.OWN),),
+    )
+    async with (
+        assembled(load(home, {}, SECTIONS), doors()) as service,
+        asyncio.TaskGroup() as tasks,
+    ):
+        await service.db.write(lambda tx: people.add(tx, ann, 1.0))
+        asked = tasks.create_task(service.inbox.accept(inbound))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asked.cancel()  # its transaction is under way, and no engine runs yet
+        async with service.stream.listen("") as frames:
+            engine = tasks.create_task(service.engine.run(lambda _: None))
+            async for live in frames:
+                if live.kind is LiveKind.FINAL:
+                    break
+        engine.cancel()
+    assert "echo: hello" == live.text
 
 
 async def test_messages_of_a_chat_are_answered_in_order(

@@ -136,14 +136,16 @@ def _service(ground: _Ground, reload: Callable[[], None]) -> Service:
     journal = _journal(ground)
     router = Router(core, providers_of(core, ground.client), ground.bus, ground.clock)
     reminders = Reminders(clock, ground.stream, outbox.sweep)
-    engine = _engine(ground, journal, router, supervisor, outbox, reminders)
+    lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
     inbox = Inbox(
         db,
         clock,
         policy=lambda kind, account: policy_of(loaded, kind, account),
         limits=core.limits,
         room_left=db.room_left,
-        after=After(engine=engine, deliver=outbox.wake, stream=ground.stream, bus=ground.bus),
+        after=After(
+            lane=lane, engine=engine, deliver=outbox.wake, stream=ground.stream, bus=ground.bus
+        ),
         desk=Desk(ground.epoch, ground.audit.append),
     )
     logins = Logins(db, clock)
@@ -215,7 +217,7 @@ def _engine(
     supervisor: Supervisor,
     outbox: Outbox,
     reminders: Reminders,
-) -> Embedded:
+) -> tuple[Lane, Embedded]:
     core, clock = ground.loaded.core, ground.clock
     registry = Registry((*facts.TOOLS, *notebook.TOOLS, plan.TOOL, *ground.tools))
     patient = ground.patient
@@ -242,14 +244,14 @@ def _engine(
         commands=Commands(_routes_of(core)),
         settings=core,
         caps=lambda to: caps_of(supervisor, to),
-        deliver=outbox.wake,
+        deliveries=outbox,
         acted=lambda: engine.timers_changed(),  # noqa: PLW0108 - made below
         bus=ground.bus,
         epoch=ground.epoch,
     )
     lane = Lane(journal, Turns(around))
     engine = Embedded(ground.patient, clock, lane, fire={notebook.REMINDER: reminders.fire})
-    return engine
+    return lane, engine
 
 
 def _data_file(home: Path) -> Path:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from clawdbot.conversation import scenes
+from clawdbot.conversation.scenes import Begun
 from clawdbot.conversation.session import expired, scope_of
 from clawdbot.domain.inbound import ChatKind, Inbound
 from clawdbot.domain.messages import Text
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Session, WhileBusy
+from clawdbot.durable.journal import Grip
 from clawdbot.store import conversations, inbox, turns
 from clawdbot.store.conversations import Conversation
 
@@ -29,15 +32,21 @@ class Drawn:
     conversation: str
     session: str
     user: str
+    grip: Grip | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """Where a message went; `interrupted` is a running turn that was told to stop for it."""
+    """Where a message went.
+
+    `begun` is its turn where that was claimed at once, `interrupted` a running turn that was told
+    to stop for it.
+    """
 
     conversation: str
     turn: str
     joined: bool = False
+    begun: Begun | None = None
     interrupted: tuple[str, ...] = field(default=())
 
 
@@ -53,8 +62,13 @@ def arrive(
     policy: Session,
     drawn: Drawn,
     found: Conversation | None,
+    *,
+    idle: bool,
 ) -> Arrived:
-    """Queue a message as a turn of its conversation, or join it to one that nobody claimed yet."""
+    """Queue a message as a turn of its conversation, or join it to one that nobody claimed yet.
+
+    Where its lane is `idle` and nobody may join it, the turn is claimed at once.
+    """
     if found is None:
         lane = _begun(tx, inbound, user, policy, drawn)
     else:
@@ -62,6 +76,8 @@ def arrive(
     if (joined := _joins(tx, inbound, user, policy, lane)) is not None:
         return Arrived(conversation=lane.id, turn=joined, joined=True)
     interrupted = _interrupt(tx, user, policy, lane)
+    open_ = bool(inbound.album) or policy.while_busy is WhileBusy.COLLECT
+    grip = drawn.grip if idle and not open_ else None
     new = turns.New(
         id=drawn.turn,
         conversation=lane.id,
@@ -71,9 +87,12 @@ def arrive(
         to=inbound.to,
         reply_to=inbound.ref if inbound.chat is ChatKind.GROUP else "",
         now=drawn.now,
+        node=grip.node if grip else "",
+        token=grip.token if grip else "",
     )
-    turns.add(tx, new)
-    return Arrived(conversation=lane.id, turn=drawn.turn, interrupted=interrupted)
+    turn = turns.add(tx, new)
+    begun = scenes.begin(tx, turn, user, lane, inbound) if grip else None
+    return Arrived(conversation=lane.id, turn=turn.id, begun=begun, interrupted=interrupted)
 
 
 def _begun(tx: Tx, inbound: Inbound, user: User, policy: Session, drawn: Drawn) -> Conversation:

@@ -1,9 +1,10 @@
 """Whose turn it is. Order is decided by the claim, in one transaction; lanes run side by side."""
 
+from clawdbot.conversation.scenes import Begun, Rows
 from clawdbot.conversation.turn import Turns
-from clawdbot.domain.ports import Engine
+from clawdbot.domain.ports import Engine, Tx
 from clawdbot.durable.embedded import Gate
-from clawdbot.durable.journal import Journal, MustBeAlone
+from clawdbot.durable.journal import Grip, Journal, MustBeAlone
 from clawdbot.store.turns import Turn
 
 
@@ -19,6 +20,15 @@ class Lane:
         """Claim in the journal, run with `turns`."""
         self._journal = journal
         self._turns = turns
+        self._begun: dict[str, Begun] = {}
+
+    def grip(self, turn: str) -> Grip | None:
+        """Give what claims a turn in the transaction that queues it, where its lane is idle."""
+        return self._journal.grip(turn)
+
+    def begin(self, begun: Begun) -> None:
+        """Run a turn that was claimed when it was queued, once the engine asks for it."""
+        self._begun[begun.turn.id] = begun
 
     async def advance(self, turn: str, gate: Gate) -> str | None:
         """Run this turn if it may run; name the one of its conversation to look at next."""
@@ -32,8 +42,13 @@ class Lane:
         await self._turns.look(turn)
 
     async def _attempt(self, turn: str, gate: Gate, *, alone: bool) -> str | None:
+        rows: list[Rows | None] = []
+
+        def read(tx: Tx, claimed: Turn) -> None:
+            rows.append(self._turns.prepare(tx, claimed))
+
         async with gate.enter(alone=alone):
-            claimed: Turn | None = await self._journal.claim(
-                turn, alone=alone, also=self._turns.prepare
-            )
-            return None if claimed is None else await self._turns.run(claimed)
+            if (begun := self._begun.pop(turn, None)) is not None:
+                return await self._turns.run(begun.turn, begun.rows)
+            claimed = await self._journal.claim(turn, alone=alone, also=read)
+            return None if claimed is None else await self._turns.run(claimed, rows[-1])

@@ -3,11 +3,12 @@
 `read` understands nothing of what it reads, so that no content can spoil the transaction it is in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from clawdbot.agent.context import Past, Scene
+from clawdbot.domain.inbound import Inbound
 from clawdbot.domain.messages import Message, Part, Role, Source
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
@@ -43,22 +44,27 @@ class Rows:
     waiting: list[Approval]
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn that was claimed when it was queued."""
+
+    turn: Turn
+    rows: Rows
+
+
 def read(tx: Tx, turn: Turn) -> Rows | None:
     """Read the rows of a turn's scene; None where its user is gone."""
     user = people.get(tx, turn.user_id)
     conversation = conversations.get(tx, turn.conversation_id)
     if user is None or conversation is None:
         return None
-    summary = conversations.last_summary(tx, turn.session_id)
-    after = summary.upto if summary else 0
-    return Rows(
-        user=user,
-        conversation=conversation,
-        summary=summary,
-        words=inbox.bodies(tx, turn.id),
-        history=conversations.recent(tx, entry_of(turn), after, _HISTORY_MOST),
-        waiting=rights.waiting_in(tx, turn.conversation_id),
-    )
+    rows = _read(tx, turn, user, conversation, inbox.bodies(tx, turn.id))
+    return replace(rows, waiting=rights.waiting_in(tx, turn.conversation_id))
+
+
+def begin(tx: Tx, turn: Turn, user: User, conversation: Conversation, inbound: Inbound) -> Begun:
+    """Set out with a turn that answers one message; its lane is idle, so nothing waits there."""
+    return Begun(turn, _read(tx, turn, user, conversation, [inbox.encode(inbound)]))
 
 
 def scene_of(turn: Turn, rows: Rows) -> Scene:
@@ -85,6 +91,19 @@ def load(tx: Tx, turn: Turn) -> Scene | None:
     """Read a turn's scene and set it; None where its user is gone."""
     rows = read(tx, turn)
     return scene_of(turn, rows) if rows is not None else None
+
+
+def _read(tx: Tx, turn: Turn, user: User, conversation: Conversation, words: list[bytes]) -> Rows:
+    summary = conversations.last_summary(tx, turn.session_id)
+    after = summary.upto if summary else 0
+    return Rows(
+        user=user,
+        conversation=conversation,
+        summary=summary,
+        words=words,
+        history=conversations.recent(tx, entry_of(turn), after, _HISTORY_MOST),
+        waiting=[],
+    )
 
 
 def _seen_by(user: User, said: Said) -> Message:

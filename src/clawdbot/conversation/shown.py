@@ -3,12 +3,10 @@
 A courtesy beside the outbox, never instead of it; only the stub is a row.
 """
 
-from collections.abc import Callable
-
 from clawdbot.domain.caps import Caps, Streaming
 from clawdbot.domain.chunk import stub
 from clawdbot.domain.events import Live, LiveKind
-from clawdbot.domain.ports import Clock, Db, Outgoing, Stream
+from clawdbot.domain.ports import Clock, Deliveries, Outgoing, Stream
 from clawdbot.store import outbox
 from clawdbot.store.outbox import New, RowKind
 from clawdbot.store.turns import Turn
@@ -27,20 +25,18 @@ class Shown:
         turn: Turn,
         caps: Caps,
         *,
-        db: Db,
         clock: Clock,
         stream: Stream,
-        deliver: Callable[[str], None],
+        deliveries: Deliveries,
         stub_after_s: float,
     ) -> None:
         """Show `turn` within the destination's abilities."""
         self._turn = turn
         self._to = turn.to
         self._caps = caps
-        self._db = db
         self._clock = clock
         self._stream = stream
-        self._deliver = deliver
+        self._deliveries = deliveries
         self._stub_after_s = stub_after_s
         self._seq = 0
         self._text = ""
@@ -93,5 +89,4 @@ class Shown:
             user=turn.user_id,
             turn=turn.id,
         )
-        await self._db.write(lambda tx: outbox.put(tx, row, now))
-        self._deliver(self._to.key)
+        await self._deliveries.commit(self._to.key, lambda tx: outbox.put(tx, row, now))

@@ -27,7 +27,7 @@ from clawdbot.domain.errors import Fenced, ModelFailed
 from clawdbot.domain.events import LiveKind
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Message, Source, Text, fixed
-from clawdbot.domain.ports import Clock, Db, Stream, Tx
+from clawdbot.domain.ports import Clock, Db, Deliveries, Stream, Tx
 from clawdbot.domain.settings import Core
 from clawdbot.domain.text import say
 from clawdbot.durable.journal import Journal, Parking, Step, Stopped
@@ -40,10 +40,7 @@ from clawdbot.store.turns import Turn, TurnState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What every turn works with.
-
-    `deliver` makes the outbox look at a destination, `acted` is called when a timer may be new.
-    """
+    """What every turn works with; `acted` is called when a timer may be new."""
 
     db: Db
     clock: Clock
@@ -53,7 +50,7 @@ class Around:
     commands: Commands
     settings: Core
     caps: Callable[[Address], Caps]
-    deliver: Callable[[str], None]
+    deliveries: Deliveries
     acted: Callable[[], None]
     bus: Bus
     epoch: str
@@ -76,24 +73,23 @@ class Turns:
         """Work with the given parts."""
         self._with = around
         self._running: dict[str, asyncio.Timeout] = {}
-        self._rows: dict[str, scenes.Rows | None] = {}
         self._log = structlog.get_logger("turn")
 
-    def prepare(self, tx: Tx, turn: Turn) -> None:
+    def prepare(self, tx: Tx, turn: Turn) -> scenes.Rows | None:
         """Read what `run` will need, in the transaction that claims the turn."""
         if turn.body:
             # What is still open when a turn goes on was not answered in time.
             rights.close(tx, turn.id, Answered.EXPIRED, by="", now=self._with.clock.now())
-        self._rows[turn.id] = scenes.read(tx, turn)
+        return scenes.read(tx, turn)
 
-    async def run(self, turn: Turn) -> str | None:
+    async def run(self, turn: Turn, rows: scenes.Rows | None) -> str | None:
         """Run a claimed, prepared turn to its end; name its conversation's turn to start now."""
         shown = self._shown(turn)
         log = self._log.bind(turn=turn.id)
         try:
             async with asyncio.timeout(self._with.settings.turns.seconds) as limit:
                 self._running[turn.id] = limit
-                return await self._play(turn, shown)
+                return await self._play(turn, rows, shown)
         except TimeoutError:
             return await self._cut_short(turn, shown)
         except Fenced:
@@ -110,7 +106,6 @@ class Turns:
             return turn.id
         finally:
             self._running.pop(turn.id, None)
-            self._rows.pop(turn.id, None)
 
     async def look(self, turn: str) -> None:
         """Look whether a running turn was told to stop, and cut it short if so."""
@@ -136,13 +131,12 @@ class Turns:
             self._with.acted()
         return following
 
-    async def _play(self, turn: Turn, shown: Shown) -> str | None:
+    async def _play(self, turn: Turn, rows: scenes.Rows | None, shown: Shown) -> str | None:
         if turn.attempts > self._with.settings.turns.attempts:
             return await self._bury(turn)
         if turn.stop:
             # Told before an earlier life of ours ended.
             raise TimeoutError
-        rows = self._rows.pop(turn.id)
         if rows is None or rows.user.disabled_at is not None:
             return await self._end(turn, Ending(state=TurnState.STOPPED, said=(), text=""))
         shown.tell(LiveKind.STARTED)
@@ -207,7 +201,7 @@ class Turns:
         around.acted()
         self._shown(turn).tell(LiveKind.ASKED, id_)
         for destination in destinations:
-            around.deliver(destination)
+            around.deliveries.wake(destination)
         around.bus.tell("approvals", 1, "asked")
         return following
 
@@ -256,7 +250,7 @@ class Turns:
     ) -> str | None:
         now, caps = self._with.clock.now(), self._with.caps(turn.to)
         said = [(message, tokens_of(message)) for message in ending.said]
-        destinations = [turn.to.key]
+        told: list[str] = []
 
         def work(tx: Tx) -> tuple[str | None, bool]:
             stop = self._with.journal.hold(tx, turn)
@@ -268,15 +262,16 @@ class Turns:
             if ending.text:
                 answer.put(tx, turn, caps, ending.text, now)
             if also is not None:
-                destinations[1:] = also(tx, turn)
+                told[:] = also(tx, turn)
             return self._with.journal.finish(tx, turn, ending.state), False
 
-        following, stopped = await self._with.db.write(work)
+        deliveries = self._with.deliveries
+        following, stopped = await deliveries.commit(turn.to.key, work)
         if stopped:
             raise TimeoutError
         self._shown(turn).tell(live, ending.text, turn.position)
-        for destination in destinations:
-            self._with.deliver(destination)
+        for destination in told:
+            deliveries.wake(destination)
         self._with.bus.tell("turns", 1, ending.state, turn.to.channel)
         self._with.bus.tell("turn_seconds", now - turn.created_at)
         return following
@@ -304,10 +299,9 @@ class Turns:
         return Shown(
             turn,
             around.caps(turn.to),
-            db=around.db,
             clock=around.clock,
             stream=around.stream,
-            deliver=around.deliver,
+            deliveries=around.deliveries,
             stub_after_s=around.settings.outbox.stub_after_s,
         )
 

@@ -68,6 +68,16 @@ class Engine(Protocol):
         """Look at this turn (by id) soon; idempotent, cheap, never blocks."""
 
 
+class Deliveries(Protocol):
+    """What brings committed rows to their destinations (an address's key)."""
+
+    def wake(self, destination: str) -> None:
+        """Look at a destination soon; idempotent, cheap, never blocks."""
+
+    async def commit(self, destination: str, fn: Callable[[Tx], T]) -> T:
+        """Write rows for a destination (see `Db.write`), and deliver them soon."""
+
+
 class Lease(Protocol):
     """Whether this node may still act."""
 

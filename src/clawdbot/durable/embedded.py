@@ -97,14 +97,11 @@ class Embedded:
 
     def wake(self, turn: str) -> None:
         """Look at a turn soon: start it if it is its turn, or make the one that runs it look up."""
-        if self._tasks is None:
-            return
-        if turn in self._again:
-            self._again[turn] = True
-            self._tasks.create_task(self._runner.look(turn))
-        else:
-            self._again[turn] = False
-            self._tasks.create_task(self._advance(turn))
+        known = turn in self._again
+        self._again[turn] = known
+        if self._tasks is not None:
+            job = self._runner.look(turn) if known else self._advance(turn)
+            self._tasks.create_task(job)
 
     def timers_changed(self) -> None:
         """Look at the timers soon."""
@@ -114,6 +111,8 @@ class Embedded:
         """Run until cancelled; `fired` is called with each timer that has acted."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            for turn in self._again:  # woken before we lived
+                tasks.create_task(self._advance(turn))
             try:
                 tasks.create_task(self._sweep())
                 await self._watch_timers(fired)

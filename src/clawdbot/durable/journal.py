@@ -35,6 +35,14 @@ class Step:
     intent: bytes = b""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grip:
+    """What claims a new turn in the transaction that queues it."""
+
+    node: str
+    token: str
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A step as the journal holds it."""
@@ -100,6 +108,15 @@ class Journal:
         self._epoch = epoch
         self._tries = tries
         self._version = version
+
+    def grip(self, turn: str) -> Grip | None:
+        """Give what claims a turn that is not queued yet; None where the claim must be asked for.
+
+        Whoever queues it with this has to see, in the same transaction, that its lane is idle.
+        """
+        if self._tries == 1 or not self._lease.held():
+            return None
+        return Grip(node=self._node, token=f"{self._epoch}.{turn}")
 
     async def claim(
         self, turn: str, *, alone: bool, also: Callable[[Tx, Turn], None] = lambda *_: None

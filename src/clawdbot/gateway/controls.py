@@ -6,6 +6,7 @@ Each checks its permission in the same transaction.
 from dataclasses import dataclass, field
 
 from clawdbot.conversation.answer import notice
+from clawdbot.conversation.scenes import Begun
 from clawdbot.domain.approval import State
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome
 from clawdbot.domain.people import User
@@ -34,6 +35,7 @@ class Verdict:
     """What was decided, and who must look up after the commit: turns and destinations.
 
     `ended` are turns that ended here, `asked` approvals that were answered: screens must hear.
+    `begun` is a turn that was claimed here.
     """
 
     decision: Decision
@@ -42,6 +44,7 @@ class Verdict:
     notice: str = ""
     ended: tuple[str, ...] = ()
     asked: tuple[tuple[Address, str], ...] = ()
+    begun: Begun | None = None
 
 
 def refused(reason: str, user: str = "") -> Verdict:

@@ -4,6 +4,7 @@ Is it new, who is it, may they, is it a control, whose turn does it become. Only
 the platform told. Randomness and time are drawn before, so that the transaction may run again.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from clawdbot.conversation import lane
 from clawdbot.conversation.answer import notice
 from clawdbot.conversation.arrival import Drawn, arrive, find
+from clawdbot.conversation.lane import Lane
 from clawdbot.conversation.session import resets
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.errors import DiskLow
@@ -42,6 +44,7 @@ _MINUTE_S = 60.0
 class After:
     """Who is told after the commit; `deliver` makes the outbox look at a destination."""
 
+    lane: Lane
     engine: Engine
     deliver: Callable[[str], None]
     stream: Stream
@@ -72,7 +75,13 @@ class Inbox:
         self._desk = desk
 
     async def accept(self, inbound: Inbound) -> Receipt:
-        """Decide on a delivery and commit; raises StoreFailed where nothing could be kept."""
+        """Decide on a delivery and commit; raises StoreFailed where nothing could be kept.
+
+        Who stops waiting for it stops nothing: what the commit claimed is run.
+        """
+        return await asyncio.shield(self._accept(inbound))
+
+    async def _accept(self, inbound: Inbound) -> Receipt:
         if not self._room_left():
             raise DiskLow
         drawn = self._draw()
@@ -107,16 +116,20 @@ class Inbox:
 
     def _draw(self) -> Drawn:
         ulid = self._clock.ulid
+        turn = ulid()
         return Drawn(
             now=self._clock.now(),
             row=ulid(),
-            turn=ulid(),
+            turn=turn,
             conversation=ulid(),
             session=ulid(),
             user=ulid(),
+            grip=self._after.lane.grip(turn),
         )
 
     def _look_up(self, verdict: Verdict) -> None:
+        if verdict.begun is not None:
+            self._after.lane.begin(verdict.begun)
         for turn in verdict.wake:
             lane.submit(turn, self._after.engine)
         for destination in verdict.deliver:
@@ -192,7 +205,7 @@ class Inbox:
         waiting = turns.waiting(tx, conversation.id) if conversation is not None else 0
         if waiting >= self._limits.waiting_per_conversation:
             return controls.limited(control, first=True)
-        arrived = arrive(tx, inbound, user, policy, drawn, conversation)
+        arrived = arrive(tx, inbound, user, policy, drawn, conversation, idle=not waiting)
         outcome = Outcome.JOINED if arrived.joined else Outcome.TURN
         decision = Decision(
             outcome=outcome,
@@ -201,7 +214,8 @@ class Inbox:
             user=user.id,
             keep=True,
         )
-        return Verdict(decision=decision, wake=[*arrived.interrupted, arrived.turn])
+        wake = [*arrived.interrupted, arrived.turn]
+        return Verdict(decision=decision, wake=wake, begun=arrived.begun)
 
     def _stranger(self, tx: Tx, inbound: Inbound, policy: Session, drawn: Drawn) -> Verdict:
         if policy.access is not Access.PAIRING or inbound.chat is not ChatKind.DIRECT:
@@ -248,7 +262,7 @@ class Inbox:
         inbound = held.inbound
         policy = self._policy(inbound.to.channel, inbound.to.account)
         conversation = find(tx, inbound, welcome.user, policy)
-        arrived = arrive(tx, inbound, welcome.user, policy, drawn, conversation)
+        arrived = arrive(tx, inbound, welcome.user, policy, drawn, conversation, idle=False)
         inbox.release(tx, held.id, arrived.conversation, arrived.turn, welcome.user.id)
         verdict.wake.append(arrived.turn)
         return verdict

@@ -2,12 +2,14 @@
 
 A row that may be sent twice without harm (a stub, an edit, an idempotent send) is repeated until it
 is known to be sent; any other is marked `sending` first, and `unknown` where that is all we know.
+That an edit arrived is recorded with the next commit; until then it may be repeated.
 Lock order: a destination's lock is taken before any write, never while one is awaited elsewhere.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -27,7 +29,10 @@ from clawdbot.store.outbox import Mark, Row, RowKind, RowState
 
 _ROWS_MOST = 16
 _SWEEP_S = 60.0
+_RECORD_S = 0.1
 _CONFESSION = ":unknown"
+
+T = TypeVar("T")
 
 
 class Outbox:
@@ -56,6 +61,8 @@ class Outbox:
         self._again: dict[str, bool] = {}
         # A lock lives as long as somebody holds or awaits it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unrecorded: dict[str, Mark] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._pacers: dict[tuple[str, str], Pacer] = {}
         self._swept = asyncio.Event()
         self._log = structlog.get_logger("outbox")
@@ -68,33 +75,58 @@ class Outbox:
             self._again[destination] = False
             self._tasks.create_task(self._look(destination))
 
+    async def commit(self, destination: str, fn: Callable[[Tx], T]) -> T:
+        """Write rows for a destination, and deliver what it has to get then.
+
+        The transaction reads that too. Nobody else delivers there meanwhile, for what was sent
+        between our reading and our trying would be sent twice.
+        """
+        if destination in self._again or self._tasks is None:
+            result = await self._write(fn)
+            self.wake(destination)
+            return result
+        self._again[destination] = False
+        rows: list[Row] | None = None
+        try:
+            result, rows = await self._write(lambda tx: (fn(tx), _open(tx, destination)))
+        finally:
+            if self._tasks is not None:
+                self._tasks.create_task(self._look(destination, rows))
+        return result
+
     def sweep(self) -> None:
         """Look at every destination soon: a channel came up, or timers put rows."""
         self._swept.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            while True:
-                self._swept.clear()
-                for destination in await self._db.read(outbox.destinations):
-                    self.wake(destination)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 try:
-                    async with asyncio.timeout(_SWEEP_S):
-                        await self._swept.wait()
-                except TimeoutError:
-                    continue
+                    await self._sweep()
+                finally:
+                    self._tasks = None
+        finally:
+            await self._record()
 
-    async def drain(self, destination: str) -> None:
-        """Deliver what a destination has to get, in order, until nothing is left or can be sent."""
-        while rows := await self._db.read(lambda tx: outbox.open_rows(tx, destination, _ROWS_MOST)):
-            if not self._supervisor.up(rows[0].to) or not self._lease.held():
+    async def drain(self, destination: str, rows: list[Row] | None = None) -> None:
+        """Deliver what a destination has to get, in order, until nothing is left or can be sent.
+
+        The first `rows` of it may be known.
+        """
+        while True:
+            if rows is None:
+                self._again[destination] = False
+                await self._record()  # what is sent must not be read as waiting
+                rows = await self._db.read(lambda tx: _open(tx, destination))
+            if not rows or not self._supervisor.up(rows[0].to) or not self._lease.held():
                 return
             now = self._clock.now()
             ripe = _ripe(rows, now, self._settings.head_blocks_s)
             if not ripe:
                 await asyncio.sleep(min(rows[0].not_before - now, _SWEEP_S))
+                rows = None
                 continue
             shown: dict[str, str] = {}
             for row in ripe:
@@ -103,6 +135,7 @@ class Outbox:
             else:
                 if len(rows) < _ROWS_MOST and not self._again[destination]:
                     return
+            rows = None
 
     @asynccontextmanager
     async def alone(self, destination: str) -> AsyncIterator[None]:
@@ -115,15 +148,26 @@ class Outbox:
         """Find the token buckets of an address's account."""
         return self._pacers.setdefault((to.channel, to.account), Pacer(channel.caps.pace))
 
-    async def _look(self, destination: str) -> None:
+    async def _sweep(self) -> None:
+        while True:
+            self._swept.clear()
+            for destination in await self._db.read(outbox.destinations):
+                self.wake(destination)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SWEEP_S):
+                    await self._swept.wait()
+
+    async def _look(self, destination: str, rows: list[Row] | None = None) -> None:
         try:
             while True:
-                self._again[destination] = False
-                await self.drain(destination)
+                await self.drain(destination, rows)
+                rows = None
                 if not self._again[destination]:
                     break
         finally:
             del self._again[destination]
+            if self._unrecorded and self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(_RECORD_S, self._record_soon)
 
     async def _deliver(self, row: Row, shown: dict[str, str]) -> bool:
         """Try one row; False where the rows behind it must wait."""
@@ -147,9 +191,13 @@ class Outbox:
             attempt = Attempt(channel=channel, row=row, shown=ref, settings=self._settings)
             mark = await attempt.make(self._clock.now())
         if mark is None:
-            await self._db.write(lambda tx: outbox.renew(tx, row.stub_id))
+            await self._write(lambda tx: outbox.renew(tx, row.stub_id))
             return False
         shown[row.id] = mark.ref
+        if ref and mark.state is RowState.SENT:
+            self._unrecorded[row.id] = mark
+            self._bus.tell("outbox", 1, mark.state, row.to.channel)
+            return True
         return await self._mark(row, mark)
 
     async def _ref(self, row: Row) -> str:
@@ -167,7 +215,7 @@ class Outbox:
             if mark.state is RowState.UNKNOWN and not row.id.endswith(_CONFESSION):
                 self._confess(tx, row, now)
 
-        await self._db.write(work)
+        await self._write(work)
         if mark.state is RowState.UNKNOWN:
             self.wake(row.destination)
         if mark.state is RowState.SENT and row.kind == RowKind.STUB:
@@ -176,6 +224,32 @@ class Outbox:
             self._log.warning("not delivered", row=row.id, state=mark.state, reason=mark.reason)
         self._bus.tell("outbox", 1, mark.state, row.to.channel)
         return mark.state is not RowState.PENDING
+
+    def _record_soon(self) -> None:
+        self._timer = None
+        if self._tasks is not None:
+            self._tasks.create_task(self._record())
+
+    async def _record(self) -> None:
+        if self._unrecorded:
+            await self._write(lambda _: None)
+
+    async def _write(self, fn: Callable[[Tx], T]) -> T:
+        """Write, and with it what waits to be recorded."""
+        marks = dict(self._unrecorded)
+
+        def work(tx: Tx) -> T:
+            for row, mark in marks.items():
+                outbox.mark(tx, row, mark)
+            return fn(tx)
+
+        result = await self._db.write(work)
+        for row in marks:
+            self._unrecorded.pop(row, None)
+        if self._timer is not None and not self._unrecorded:
+            self._timer.cancel()
+            self._timer = None
+        return result
 
     def _confess(self, tx: Tx, row: Row, now: float) -> None:
         """Tell the user that we do not know what arrived; a notice is repeated, and marked so."""
@@ -188,6 +262,10 @@ class Outbox:
         if row.kind == RowKind.NOTICE:
             text = say(language, "You may have seen this already: {text}", text=row.message.text)
         notice(tx, f"{row.id}{_CONFESSION}", row.to, row.user_id, text, now=now)
+
+
+def _open(tx: Tx, destination: str) -> list[Row]:
+    return outbox.open_rows(tx, destination, _ROWS_MOST)
 
 
 def _ripe(rows: list[Row], now: float, head_blocks_s: float) -> list[Row]:

@@ -60,7 +60,7 @@ def put(tx: Tx, inbound: Inbound, key: str, decision: Decision, *, row: str, now
         ref=inbound.ref,
         album=inbound.album,
         place=place,
-        body=msgspec.json.encode(inbound) if decision.keep else b"",
+        body=encode(inbound) if decision.keep else b"",
         at=now,
         **values(decision),
     )
@@ -74,6 +74,11 @@ def of_turn(tx: Tx, turn: str) -> list[Inbound]:
 def bodies(tx: Tx, turn: str) -> list[bytes]:
     """List the deliveries that a turn answers, in order, as they are kept."""
     return tx.all(bytes, "inbox.of_turn", turn_id=turn)
+
+
+def encode(inbound: Inbound) -> bytes:
+    """Write a delivery as it is kept."""
+    return msgspec.json.encode(inbound)
 
 
 def decode(body: bytes) -> Inbound:
@@ -93,7 +98,7 @@ def by_ref(tx: Tx, conversation: str, ref: str) -> Delivery | None:
 
 def rewrite(tx: Tx, row: str, inbound: Inbound) -> None:
     """Replace what a delivery says, after an edit."""
-    tx.run("inbox.rewrite", id=row, body=msgspec.json.encode(inbound))
+    tx.run("inbox.rewrite", id=row, body=encode(inbound))
 
 
 def release(tx: Tx, row: str, conversation: str, turn: str, user: str) -> None:

@@ -54,7 +54,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class New:
-    """A turn about to be queued."""
+    """A turn about to be queued; with a token it is claimed at once, for a node."""
 
     id: str
     conversation: str
@@ -64,11 +64,35 @@ class New:
     to: Address
     reply_to: str
     now: float
+    node: str = ""
+    token: str = ""
 
 
-def add(tx: Tx, new: New) -> None:
+def add(tx: Tx, new: New) -> Turn:
     """Queue a turn."""
-    tx.run("turns.add", address=msgspec.json.encode(new.to), body=b"", **values(new))
+    claimed = bool(new.token)
+    turn = Turn(
+        id=new.id,
+        conversation_id=new.conversation,
+        session_id=new.session,
+        position=new.position,
+        user_id=new.user,
+        address=msgspec.json.encode(new.to),
+        reply_to=new.reply_to,
+        state=TurnState.RUNNING if claimed else TurnState.READY,
+        stop="",
+        attempts=int(claimed),
+        steps=0,
+        steps_seen=0 if claimed else -1,
+        node=new.node,
+        token=new.token,
+        version=0,
+        body=b"",
+        created_at=new.now,
+        claimed_at=new.now if claimed else None,
+    )
+    tx.run("turns.add", **values(turn))
+    return turn
 
 
 def get(tx: Tx, turn: str) -> Turn | None:

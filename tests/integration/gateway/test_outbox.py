@@ -20,7 +20,7 @@ from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, Unknown
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.people import User
-from clawdbot.domain.ports import Health, Inbox, Outgoing
+from clawdbot.domain.ports import Health, Inbox, Outgoing, Tx
 from clawdbot.domain.settings import Outbox as Settings
 from clawdbot.domain.settings import Store
 from clawdbot.durable.embedded import AlwaysHeld
@@ -76,6 +76,10 @@ class Running:
     db: SqliteDb
     outbox: Outbox
     stream: LocalStream
+    supervisor: Supervisor
+
+    def up(self) -> bool:
+        return self.supervisor.up(TO)
 
     async def put(self, name: str, to: Address = TO, **more: str) -> None:
         kind = RowKind(more.pop("kind", "chunk"))
@@ -126,7 +130,7 @@ async def running(db: SqliteDb, fake: Fake, settings: Settings = QUICK) -> Async
                 tasks.create_task(box.run()),
                 tasks.create_task(supervisor.run(Nowhere())),  # type: ignore[arg-type]
             ]
-            yield Running(db, box, stream)
+            yield Running(db, box, stream, supervisor)
             for task in running:
                 task.cancel()
 
@@ -225,6 +229,59 @@ async def test_a_stub_is_replaced_when_unknown_and_its_chunk_edits_it(db: Sqlite
         await it.reaches("chunk", "sent")
     assert ["send 5 stub", "send 5 stub", "edit 1 chunk"] == fake.calls
     assert {"1": "chunk"} == fake.shown
+
+
+async def test_rows_are_delivered_by_who_commits_them_and_once(db: SqliteDb) -> None:
+    fake, now = Fake(caps=EDITING), SystemClock().now()
+    stub = New(id="stub", to=TO, message=Outgoing(text="s"), kind=RowKind.STUB, user="u1", turn="t")
+    chunk = replace(stub, id="chunk", kind=RowKind.CHUNK, message=Outgoing(text="c"), stub="stub")
+
+    def write(tx: Tx) -> str:
+        outbox.put(tx, stub, now)
+        outbox.put(tx, chunk, now)
+        return "written"
+
+    async with running(db, fake) as it:
+        await until(it.up)
+        assert "written" == await it.outbox.commit(TO.key, write)
+        it.outbox.wake(TO.key)
+        it.outbox.sweep()
+        await it.reaches("chunk", "sent")
+        await it.put("last")
+        await it.reaches("last", "sent")
+    assert ["send 5 s", "edit 1 c", "send 5 last"] == fake.calls
+
+
+async def test_a_commit_that_fails_holds_nothing(db: SqliteDb) -> None:
+    def fail(_: Tx) -> None:
+        raise LookupError("no")
+
+    fake = Fake()
+    async with running(db, fake) as it:
+        with pytest.raises(LookupError, match="no"):
+            await it.outbox.commit(TO.key, fail)
+        await it.put("a")
+        await it.reaches("a", "sent")
+
+
+async def test_an_edit_is_recorded_when_the_service_stops(db: SqliteDb) -> None:
+    fake = Fake(caps=EDITING)
+    async with running(db, fake) as it:
+        await it.put("stub", kind="stub", turn="t")
+        await it.put("chunk", turn="t", stub="stub")
+        await until(lambda: "edit 1 chunk" in fake.calls)
+    assert "sent" == await it.state("chunk")
+
+
+async def test_an_edit_is_recorded_soon_and_not_made_again_before(db: SqliteDb) -> None:
+    fake = Fake(caps=EDITING)
+    async with running(db, fake) as it:
+        await it.put("stub", kind="stub", turn="t")
+        await it.put("chunk", turn="t", stub="stub")
+        await until(lambda: "edit 1 chunk" in fake.calls)
+        it.outbox.wake(TO.key)
+        await it.reaches("chunk", "sent")
+    assert 1 == fake.calls.count("edit 1 chunk")
 
 
 async def test_an_unknown_edit_is_repeated(db: SqliteDb) -> None:

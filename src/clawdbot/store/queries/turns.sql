@@ -1,9 +1,9 @@
 -- name: turns.add
 -- Queue a turn.
 INSERT INTO turns (id, conversation_id, session_id, position, user_id, address, reply_to, state, stop,
-                   attempts, steps, steps_seen, node, token, version, body, created_at)
-VALUES (:id, :conversation, :session, :position, :user, :address, :reply_to, 'ready', '',
-        0, 0, -1, '', '', 0, :body, :now);
+                   attempts, steps, steps_seen, node, token, version, body, created_at, claimed_at)
+VALUES (:id, :conversation_id, :session_id, :position, :user_id, :address, :reply_to, :state, :stop,
+        :attempts, :steps, :steps_seen, :node, :token, :version, :body, :created_at, :claimed_at);
 
 -- name: turns.get
 -- Read a turn.
