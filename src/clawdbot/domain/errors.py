@@ -9,11 +9,13 @@ Failure
         SchemaNewer            the data was written by a newer version
     Fenced                     this node no longer owns the turn
     Denied                     permission is missing
+        Untrusted              no owner decided to trust these bytes
     SealBroken                 a sealed value does not open
     AuditBroken                the audit trail is not as it was written
     BadInput                   a request that we cannot read
         Forged                 a delivery without a valid signature
     ToolFailed                 a tool could not do its work
+        PluginFailed           a plugin cannot be loaded, or broke off
     SandboxRefused             nothing on this host isolates foreign code
     SendFailed
         Retry(after)           certainly not sent, try again
@@ -115,6 +117,10 @@ class AuditBroken(Failure):
     exit_code = 67
 
 
+class Untrusted(Denied):
+    """This plugin is not trusted. Look at it with `clawdbot plugin show`."""
+
+
 class BadInput(Failure):
     """The request could not be understood."""
 
@@ -127,6 +133,10 @@ class Forged(BadInput):
 
 class ToolFailed(Failure):
     """The tool could not do this."""
+
+
+class PluginFailed(ToolFailed):
+    """The plugin could not do this. See `clawdbot plugin logs`."""
 
 
 class SandboxRefused(Failure):

@@ -1,0 +1,16 @@
+import pytest
+
+from clawdbot.plugins.frames import HEAD, MOST, OversizedError, framed, length
+
+
+def test_a_frame_says_its_length_first() -> None:
+    assert b"\0\0\0\2{}" == framed(b"{}")
+    assert 2 == length(framed(b"{}")[:HEAD])
+
+
+def test_a_frame_of_the_largest_size_passes_and_no_larger_one() -> None:
+    assert MOST == length(framed(b" " * MOST)[:HEAD])
+    with pytest.raises(OversizedError):
+        framed(b" " * (MOST + 1))
+    with pytest.raises(OversizedError):
+        length((MOST + 1).to_bytes(HEAD, "big"))
