@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from clawdbot.agent.context import Scene, in_sight
+from clawdbot.agent.context import Scene, in_sight, private_in_sight
 from clawdbot.agent.plan import PLAN, steps_of
 from clawdbot.agent.rights import Rights, Rows, plan_of
 from clawdbot.agent.state import Phase, State
@@ -111,6 +111,7 @@ class Acts:
             rows=rows,
             given=given(self._scene.words),
             tainted=tainted,
+            private=private_in_sight(self._scene, state.said),
             spent=state.spent,
             lessened=self._scene.lessened,
         )
@@ -165,6 +166,7 @@ class Acts:
             provider_id=call.provider_id,
             source=Source.TOOL,
             taint=taint,
+            private=ready is not None and ready.tool.manifest.private,
         )
 
     async def _carry_out(

@@ -17,6 +17,7 @@ from clawdbot.domain.messages import (
     Source,
     Text,
     Unreadable,
+    private,
     tainted,
 )
 from clawdbot.domain.people import User
@@ -70,6 +71,12 @@ def in_sight(scene: Scene, said: Iterable[Message]) -> bool:
         or tainted(past.message for past in scene.history)
         or tainted(said)
     )
+
+
+def private_in_sight(scene: Scene, said: Iterable[Message]) -> bool:
+    """Tell whether the model sees what others must not learn of; of a summary nobody knows."""
+    past = (each.message for each in scene.history)
+    return scene.summary_tainted or private((*scene.words, *past, *said))
 
 
 def compose(scene: Scene, said: Iterable[Message], now: float, budget: int) -> tuple[Message, ...]:

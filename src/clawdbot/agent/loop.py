@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from clawdbot.agent.acting import Acts, Tools
-from clawdbot.agent.context import Scene, compose, in_sight
+from clawdbot.agent.context import Scene, compose, in_sight, private_in_sight
 from clawdbot.agent.state import Phase, State
 from clawdbot.domain.approval import Plan
 from clawdbot.domain.messages import (
@@ -125,18 +125,19 @@ class Loop:
         )
 
     def _message(self, state: State, heard: "_Heard") -> Message:
-        # An answer inherits the taint of what it was made from.
+        # An answer inherits the taint, and the privacy, of what it was made from.
         taint = in_sight(self._scene, state.said)
+        private = private_in_sight(self._scene, state.said)
         parts: list[Reasoning | Text | Call] = [
-            Reasoning(text=t.text, signature=t.signature, source=Source.MODEL, taint=taint)
+            Reasoning(text=t.text, signature=t.signature, source=Source.MODEL)
             for t in heard.thoughts
         ]
         if heard.text:
-            parts.append(Text(text=heard.text, source=Source.MODEL, taint=taint))
+            parts.append(Text(text=heard.text, source=Source.MODEL))
         for index, call in enumerate(heard.calls):
-            key = f"{state.round}.{index}"
-            parts.append(msgspec.structs.replace(call, id=key, taint=taint))
-        return Message(role=Role.ASSISTANT, parts=tuple(parts))
+            parts.append(msgspec.structs.replace(call, id=f"{state.round}.{index}"))
+        made = (msgspec.structs.replace(part, taint=taint, private=private) for part in parts)
+        return Message(role=Role.ASSISTANT, parts=tuple(made))
 
 
 @dataclass(slots=True)

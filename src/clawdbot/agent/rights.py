@@ -64,6 +64,7 @@ class Rights:
     rows: Rows
     given: Given
     tainted: bool
+    private: bool
     spent: tuple[str, ...]
     lessened: frozenset[Effect] = frozenset()
     _left: Counter[str] = field(init=False)
@@ -115,6 +116,7 @@ class Rights:
             user=user,
             role=role_of(user, rows.custom) if rows.user is not None else NOBODY,
             tainted=self.tainted,
+            private=self.private,
             given=self.given,
             standing=rows.standing,
             approved=approved,

@@ -36,6 +36,10 @@ class Sink(msgspec.Struct, frozen=True):
 
 # Repetitions are bounded and begin where no word goes on: hostile text costs its length, no more.
 _URL = re.compile(r"https?://[^\s<>\"'“”「」（）()，。；]{1,2000}", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![\w@./:-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?::\d{1,5})?(?:/[^\s<>\"'“”「」（）()，。；]{0,2000})?",
+    re.IGNORECASE,
+)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?![\w-])")
 _HOST = re.compile(
     r"(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?![\w-]|\.\w)", re.IGNORECASE
@@ -54,7 +58,7 @@ _NUMBERED = re.compile(
 )
 # A name before the host (`user@`) is no part of this: such an address binds nothing.
 _SPLIT = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[^\s/?#@:\\]+)(?P<port>:\d{1,5})?(?P<path>/[^?#]*)?"
+    r"(?:(?P<scheme>https?)://)?(?P<host>[^\s/?#@:\\]+)(?P<port>:\d{1,5})?(?P<path>/[^?#]*)?"
     r"(?P<query>\?[^#]*)?(?:#.*)?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -104,7 +108,9 @@ def bound(sink: Sink, arguments: Mapping[str, object], words: Given) -> bool:
 def _read(kind: SinkKind, text: str) -> list[str]:
     match kind:
         case SinkKind.URL:
-            return [found.rstrip(_TRAILING) for found in _URL.findall(text)]
+            found = (each.rstrip(_TRAILING) for each in (*_URL.findall(text), *_BARE.findall(text)))
+            # `see a.example/x` names it under either scheme.
+            return [w for one in found for w in (one, f"http://{one}", f"https://{one}")]
         case SinkKind.HOST:
             urls = (_SPLIT.fullmatch(found.rstrip(_TRAILING)) for found in _URL.findall(text))
             return [*_HOST.findall(text), *(found["host"] for found in urls if found)]
@@ -144,7 +150,7 @@ def _url(value: str) -> str:
     if not (found := _SPLIT.fullmatch(value)):
         return ""
     host = found["host"].lower().rstrip(".")
-    where = f"{found['scheme'].lower()}://{host}{found['port'] or ''}"
+    where = f"{(found['scheme'] or '').lower()}://{host}{found['port'] or ''}"
     return f"{where}{found['path'] or '/'}{found['query'] or ''}" if host else ""
 
 

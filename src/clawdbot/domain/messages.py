@@ -1,7 +1,8 @@
 """What people, models and tools say to each other, as lists of typed parts.
 
-Every part carries where it came from (`source`) and whether it may be trusted as the requester's
-own words (`taint`). Knows no platform and no provider.
+Every part carries where it came from (`source`), whether it may be trusted as the requester's own
+words (`taint`), and whether others must not learn of it (`private`). Knows no platform and no
+provider.
 """
 
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ class Role(StrEnum):
 class _Part(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
     source: Source
     taint: bool = False
+    private: bool = False
 
 
 class Text(_Part, frozen=True, kw_only=True, tag="text", omit_defaults=True):
@@ -115,6 +117,11 @@ def own(text: str) -> Message:
 def fixed(text: str, role: Role = Role.ASSISTANT) -> Message:
     """Make a message of one of our own fixed texts."""
     return Message(role=role, parts=(Text(text=text, source=Source.FIXED),))
+
+
+def private(messages: Iterable[Message]) -> bool:
+    """Tell whether any part holds what others must not learn of, or was made from such."""
+    return any(part.private for message in messages for part in message.parts)
 
 
 def tainted(messages: Iterable[Message]) -> bool:

@@ -49,8 +49,10 @@ ROLES: Mapping[str, Role] = {
     ),
     Level.GUEST: NOBODY,
 }
-# These ask even where nothing came from others, unless a standing yes covers them.
+# These ask even where nothing came from others, unless their targets are bound.
 GRAVE = frozenset({Effect.MONEY, Effect.ADMIN})
+# By these, what is private could leave.
+LEAVING = frozenset({Effect.EGRESS, Effect.MONEY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Manifest:
 
     `sinks` are the arguments that name where an effect goes. `public` tools tell only what anybody
     may know; `own` tools act on the requester's own rows and pass on the taint of what they store.
+    What a `private` tool tells must not leave in a tainted turn unasked, wherever it goes.
     An `idempotent` effect may be repeated after a crash. `digest` names the bytes that will run,
     `per_hour` bounds the calls of one user (0: not).
     """
@@ -67,6 +70,7 @@ class Manifest:
     effect: Effect
     public: bool = False
     own: bool = False
+    private: bool = False
     idempotent: bool = False
     sinks: tuple[Sink, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -80,13 +84,15 @@ class Manifest:
 class Context:
     """For whom a turn acts, as they are now, and in which light.
 
-    `given` are the values of the requester's own words of this turn, `approved` tells that a person
-    said yes to exactly this call, `recent` counts this tool's calls by this user in the last hour.
+    `private` tells that something in sight must not leave, `given` are the values of the
+    requester's own words of this turn, `approved` tells that a person said yes to exactly this
+    call, `recent` counts this tool's calls by this user in the last hour.
     """
 
     user: User
     role: Role
     tainted: bool
+    private: bool = False
     given: Given = field(default_factory=Given)
     standing: tuple[Standing, ...] = ()
     approved: bool = False
@@ -168,16 +174,17 @@ def _forbidden(context: Context, manifest: Manifest, *, within: bool) -> str:
 
 def _weigh(context: Context, call: Wish, trace: tuple[str, ...]) -> Allow | Ask:
     """Decide on an effect that the role may have."""
-    grave = call.manifest.effect in GRAVE
+    manifest, grave = call.manifest, call.manifest.effect in GRAVE
     for standing in context.standing:
-        if covers(standing, call.manifest.name, call.manifest.sinks, call.arguments):
+        if covers(standing, manifest.name, manifest.sinks, call.arguments):
             return Allow(f"standing {standing.id}", trace)
-    if grave:
-        return Ask(f"{call.manifest.effect} always asks", trace)
-    if not context.tainted:
+    if not context.tainted and not grave:
         return Allow("role", (*trace, "nothing in sight came from others"))
-    loose = [s.argument for s in call.manifest.sinks if not bound(s, call.arguments, context.given)]
-    if call.manifest.sinks and not loose:
-        return Allow("bound", (*trace, "every target was named by the requester in this turn"))
-    named = ", ".join(loose) or "no target"
-    return Ask("tainted context", (*trace, "something in sight came from others", f"open: {named}"))
+    loose = [s.argument for s in manifest.sinks if not bound(s, call.arguments, context.given)]
+    if not manifest.sinks or loose:
+        open_ = f"open: {', '.join(loose) or 'no target'}"
+        rule = "tainted context" if context.tainted else f"{manifest.effect} asks"
+        return Ask(rule, (*trace, open_))
+    if context.tainted and context.private and manifest.effect in LEAVING:
+        return Ask("something private could leave", trace)
+    return Allow("bound", (*trace, "every target was named by the requester in this turn"))

@@ -72,13 +72,13 @@ def test_every_line_of_the_table(
         assert isinstance(decision, Allow)
     elif standing:
         assert "standing s" == decision.rule
-    elif effect in GRAVE:
-        assert isinstance(decision, Ask)
-    elif tainted and not bound:
+    elif bound:
+        assert ("bound" if tainted or effect in GRAVE else "role") == decision.rule
+    elif tainted or effect in GRAVE:
         assert isinstance(decision, Ask)
         assert "open: to" in decision.trace
     else:
-        assert ("bound" if tainted else "role") == decision.rule
+        assert "role" == decision.rule
 
 
 @pytest.mark.parametrize(("level", "effect"), list(product(LEVELS, Effect)))
@@ -104,6 +104,15 @@ def test_one_loose_target_of_two_is_enough_to_ask() -> None:
     decision = decide(_context("owner", tainted=True), wish)
     assert isinstance(decision, Ask)
     assert "open: copy" in decision.trace
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+def test_what_is_private_leaves_a_tainted_turn_only_with_a_yes(effect: Effect) -> None:
+    manifest = Manifest(name="t", effect=effect, sinks=(TO,))
+    for tainted in (False, True):
+        context = replace(_context("owner", tainted=tainted), private=True)
+        asks = tainted and effect in {Effect.EGRESS, Effect.MONEY}
+        assert asks == isinstance(_decided(context, manifest, ANN), Ask)
 
 
 def test_a_yes_does_not_widen_a_role() -> None:
