@@ -31,7 +31,7 @@ BUDGETS = {
     "federated": 350,
     "gateway": 3100,
     "models": 2450,
-    "net": 950,
+    "net": 1150,
     "ops": 1500,
     "panel": 2000,
     "plugins": 700,
@@ -40,7 +40,7 @@ BUDGETS = {
     "store": 2500,
     "tools": 1700,
 }
-PYTHON_LINES = 29_000
+PYTHON_LINES = 29_200
 OTHER_LINES = 7_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

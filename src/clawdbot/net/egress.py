@@ -7,8 +7,8 @@ for hosts that the settings name with their port, and never what a wildcard reac
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 import idna
@@ -29,25 +29,21 @@ _NAME_MOST = 253
 _HOME = re.compile(r"[^.]*|.*\.(localhost|local|internal|lan|home|home\.arpa|intranet|corp)")
 
 # What the settings may open: loopback, private use, shared (also Tailscale's), unique local.
-_PRIVATE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-_PRIVATE6 = ("::1/128", "fc00::/7")
+_PRIVATE = "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 ::1 fc00::/7"
 # What nothing opens: "this" network, link-local with the clouds' metadata, protocol assignments,
-# documentation, 6to4, benchmarks, multicast, reserved; metadata of Azure, Alibaba and AWS.
-_NEVER = (
-    "0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
-    "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
-    "168.63.129.16/32", "100.100.100.200/32",
-)  # fmt: skip
+# documentation, 6to4, benchmarks, multicast, reserved; metadata of Azure, Alibaba, AWS and Google.
+_NEVER = """
+    0.0.0.0/8 169.254.0.0/16 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 198.18.0.0/15 198.51.100.0/24
+    203.0.113.0/24 224.0.0.0/3 168.63.129.16 100.100.100.200 fd00:ec2::254 fd20:ce::254
+    2001::/23 2001:db8::/32 2002::/16 3ffe::/16 3fff::/20
+"""
 # Of IPv6 only global unicast is public, and no part of it that carries another address inside.
-_PUBLIC6 = ip_network("2000::/3")
-_NEVER6 = (
-    "2001::/23", "2001:db8::/32", "2002::/16", "3ffe::/16", "3fff::/20", "fd00:ec2::254/128",
-    "fd20:ce::254/128",
-)  # fmt: skip
-_TABLE = {
-    4: ([*map(ip_network, _NEVER)], [*map(ip_network, _PRIVATE)]),
-    6: ([*map(ip_network, _NEVER6)], [*map(ip_network, _PRIVATE6)]),
-}
+_PUBLIC = "0.0.0.0/0 2000::/3"
+_TABLE: list[tuple[Kind, list[IPv4Network | IPv6Network]]] = [
+    ("never", [*map(ip_network, _NEVER.split())]),
+    ("private", [*map(ip_network, _PRIVATE.split())]),
+    ("public", [*map(ip_network, _PUBLIC.split())]),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +100,6 @@ class Rules:
         """Read rules: `example.com`, `*.example.com`, `example.com:8443`; raises ValueError."""
         return cls(hosts=tuple(map(rule, hosts)), private=tuple(map(rule, private)))
 
-    def public(self) -> "Rules":
-        """Give the same rules without what is private: for where a page sends us."""
-        return replace(self, private=())
-
 
 @dataclass(frozen=True, slots=True)
 class Allow:
@@ -155,13 +147,7 @@ def kind(address: str) -> Kind:
         found = ip_address(address)
     except ValueError:
         return "never"
-    never, private = _TABLE[found.version]
-    if any(found in network for network in never):
-        return "never"
-    if any(found in network for network in private):
-        return "private"
-    public = found.version == 4 or found in _PUBLIC6
-    return "public" if public else "never"
+    return next((kind for kind, those in _TABLE if any(found in each for each in those)), "never")
 
 
 def read(url: str) -> Target:

@@ -105,7 +105,7 @@ class Fetch:
             return page
         onward = replace(request, url=_joined(target.url, location))
         if not onward.url.startswith(f"{target.origin}/"):
-            onward, rules = replace(onward, headers={}), rules.public()
+            onward, rules = replace(onward, headers={}), replace(rules, private=())
         return await self._follow(onward, rules, replace(caps, redirects=caps.redirects - 1))
 
     async def _ask(self, request: Request, addresses: Sequence[str], caps: Caps) -> Page:

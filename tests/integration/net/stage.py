@@ -35,7 +35,9 @@ async def listening(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncI
 
 @asynccontextmanager
 async def site(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], host: str = "127.0.0.1"
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """Serve HTTP on a free port and give the address."""
     app = web.Application(client_max_size=BODY_MAX_BYTES)
@@ -43,7 +45,7 @@ async def site(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, 0).start()
+        await web.TCPSite(runner, host, 0, ssl_context=tls).start()
         yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
