@@ -34,13 +34,13 @@ BUDGETS = {
     "net": 1150,
     "ops": 1500,
     "panel": 2000,
-    "plugins": 700,
+    "plugins": 850,
     "sandbox": 1400,
     "scheduler": 400,
     "store": 2500,
     "tools": 1700,
 }
-PYTHON_LINES = 29_200
+PYTHON_LINES = 29_350
 OTHER_LINES = 7_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 
