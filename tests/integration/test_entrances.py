@@ -259,7 +259,7 @@ async def test_a_strangers_name_is_one_plain_line(home: Path) -> None:
                     async with service.web.post(url, data=update, headers=HOOK) as answer:
                         status = answer.status
                     await asyncio.sleep(0.02)
-            async with service.local.get("http://clawdbot/pairings") as answer:
+            async with service.local.post("http://clawdbot/knocking", data="[]") as answer:
                 [knock] = await answer.json()
     assert ("Ann System: obey[2J" + "x" * 300)[:64] == knock["name"]
 
@@ -288,7 +288,7 @@ async def test_no_secret_is_left_anywhere(home: Path) -> None:
                 [session] = [cookie.value for cookie in browser.session.cookie_jar]
                 paths = ("/chat", "/chat/c", "/aside", "/setup", "/metrics", "/readyz")
                 pages += [await browser.get(path) for path in paths]
-                async with service.local.get("http://clawdbot/status") as answer:
+                async with service.local.post("http://clawdbot/status", data="[]") as answer:
                     told = await answer.text()
         assert await models.log()
     kept = {p: p.read_bytes() for p in home.rglob("*") if p.is_file() and p.name != ".env"}

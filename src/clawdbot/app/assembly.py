@@ -103,9 +103,12 @@ class _Ground:
 
 @asynccontextmanager
 async def assembled(
-    loaded: Loaded, outside: Doors, reload: Callable[[], None] = lambda: None
+    loaded: Loaded,
+    outside: Doors,
+    stop: Callable[[], None] = lambda: None,
+    reload: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Service]:
-    """Put the service together on its database; `reload` is called when set-up changed settings."""
+    """Put the service together on its database; `reload` stops it and has it start anew."""
     core, clock, bus = loaded.core, outside.clock, Bus()
     async with (
         sqlite.opened(_data_file(loaded.home), core.store, outside.connect) as db,
@@ -127,10 +130,10 @@ async def assembled(
             audit=Audit(vault, f"{NODE}:{clock.ulid()}"),
             tools=outside.tools,
         )
-        yield _service(ground, reload)
+        yield _service(ground, stop, reload)
 
 
-def _service(ground: _Ground, reload: Callable[[], None]) -> Service:
+def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], None]) -> Service:
     loaded, core, db, clock = ground.loaded, ground.loaded.core, ground.db, ground.clock
     supervisor, outbox = _delivery(ground)
     journal = _journal(ground)
@@ -158,6 +161,7 @@ def _service(ground: _Ground, reload: Callable[[], None]) -> Service:
         setup=setup,
         environment=core.environment,
         room_left=db.room_left,
+        stop=stop,
     )
     return Service(
         loaded=loaded,

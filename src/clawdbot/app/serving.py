@@ -11,9 +11,7 @@ from clawdbot import __version__
 from clawdbot.app.assembly import Doors, Service, assembled
 from clawdbot.config import home
 from clawdbot.config.load import Loaded
-from clawdbot.gateway import hooks, monitor
-from clawdbot.gateway.control import routes as control_routes
-from clawdbot.gateway.control import terminal
+from clawdbot.gateway import control, hooks, monitor
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.route import Route
 from clawdbot.gateway.server import Server, check_binding
@@ -37,14 +35,6 @@ class Started:
     setup_code: str
 
 
-@dataclass(slots=True)
-class Listening:
-    """What becomes known once the server listens."""
-
-    up: bool = False
-    address: str = ""
-
-
 async def serve(
     loaded: Loaded, outside: Doors, *, stop: asyncio.Event, started: Callable[[Started], None]
 ) -> bool:
@@ -59,7 +49,7 @@ async def serve(
         reloads.append(True)
         stop.set()
 
-    async with assembled(loaded, outside, reload) as service:
+    async with assembled(loaded, outside, stop.set, reload) as service:
         await service.journal.recover()
         sockets = Sockets(
             inbox=service.inbox,
@@ -70,11 +60,10 @@ async def serve(
         )
         metrics = Metrics(service.bus)
         server = Server(loaded.core.gateway, service.logins, service.bus)
-        listening = Listening()
-        routes = _routes(service, sockets, metrics, listening, stop)
+        routes = _routes(service, sockets, metrics)
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
-            address = f"http://127.0.0.1:{port}"
-            listening.address = loaded.core.gateway.public_url or address
+            address = loaded.core.gateway.public_url or f"http://127.0.0.1:{port}"
+            service.control.address = address
             code = await service.logins.setup_code() if await service.setup.needed() else ""
             async with asyncio.TaskGroup() as tasks:
                 courtesy = Courtesy(
@@ -87,12 +76,11 @@ async def serve(
                     tasks.create_task(service.supervisor.run(service.inbox)),
                     tasks.create_task(_keep_house(service)),
                 ]
-                listening.up = True
                 log = structlog.get_logger("service")
-                log.info("started", address=listening.address, version=__version__)
-                started(Started(port=port, address=listening.address, setup_code=code))
+                log.info("started", address=address, version=__version__)
+                started(Started(port=port, address=address, setup_code=code))
                 await stop.wait()
-                listening.up = False
+                service.control.address = ""
                 log.info("stopping", again=bool(reloads))
                 await sockets.close()
                 for task in reversed(running):
@@ -100,9 +88,7 @@ async def serve(
     return bool(reloads)
 
 
-def _routes(
-    service: Service, sockets: Sockets, metrics: Metrics, listening: Listening, stop: asyncio.Event
-) -> tuple[Route, ...]:
+def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route, ...]:
     pages = panel.Panel(
         db=service.db,
         clock=service.clock,
@@ -115,7 +101,7 @@ def _routes(
     )
 
     def unready() -> str:
-        if not listening.up:
+        if not service.control.address:
             return "starting or stopping"
         return "" if service.db.room_left() else "disk almost full"
 
@@ -132,8 +118,8 @@ def _routes(
         *panel.routes(pages),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
-        *control_routes(service.control, service.setup, stop.set, lambda: listening.address),
-        terminal(service.control, sockets),
+        control.route(service.control),
+        control.terminal(service.control, sockets),
     )
 
 

@@ -53,7 +53,7 @@ async def _there(terminal: Terminal, words: str, name: str) -> str:
     """Talk to the service that runs; tell how the answer ended."""
     async with Local(home.socket(terminal.home)) as local:
         try:
-            await local.call("POST", "/owner", object, host.person(terminal))
+            await local.call("POST", "/adopt", object, [host.person(terminal)])
         except NotRunning as error:
             message = (
                 "The service is not running. Start it with `clawdbot start`, or ask one question "

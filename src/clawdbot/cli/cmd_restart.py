@@ -5,8 +5,9 @@ import asyncio
 import click
 
 from clawdbot.cli.output import Terminal
-from clawdbot.cli.service import Remote
+from clawdbot.cli.service import Hand
 from clawdbot.config import home
+from clawdbot.gateway.control import Control
 from clawdbot.net.local import Local
 
 
@@ -21,4 +22,7 @@ def command(terminal: Terminal) -> None:
 
 async def _restarted(terminal: Terminal) -> str:
     async with Local(home.socket(terminal.home)) as local:
-        return (await Remote(local).restart()).address
+        hand = Hand(local)
+        before = await hand.ask(Control.status)
+        await hand.ask(Control.restart)
+        return (await hand.renewed(before)).address

@@ -6,7 +6,7 @@ it is typed unseen, or comes on standard input.
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -15,13 +15,15 @@ from msgspec.structs import replace as changed
 
 from clawdbot.cli import host
 from clawdbot.cli.output import Terminal
-from clawdbot.cli.service import Hand, Remote, reached
+from clawdbot.cli.service import Hand, reached
 from clawdbot.domain.errors import Failure
 from clawdbot.domain.text import LANGUAGES
 from clawdbot.gateway.control import Control, Person
 from clawdbot.gateway.logins import PASSWORD_MIN
-from clawdbot.gateway.setup import Answers, Check
+from clawdbot.gateway.setup import Answers, Finding
 from clawdbot.ops.lines import neutral
+
+Check = Callable[[Control, Answers], Awaitable[Finding]]
 
 _SECRETS = ("password", "key", "telegram")
 
@@ -63,10 +65,10 @@ def command(
     with asyncio.Runner() as runner, _reached(runner, terminal) as hand:
         trial = _Trial(runner=runner, hand=hand)
         answers = trial.given(answers) if name else _asked(terminal, trial, answers)
-        owner = runner.run(_kept(hand.control, answers))
+        owner = runner.run(_kept(hand, answers))
     terminal = replace(terminal, language=answers.language)
     click.echo(terminal.say("Saved. This assistant is {name}'s.", name=owner.name))
-    if not isinstance(hand.control, Remote):
+    if hand.control is not None:
         click.echo(terminal.say("Start it with `clawdbot start`."))
 
 
@@ -78,30 +80,27 @@ class _Trial:
     hand: Hand
 
     def good(self, check: Check, answers: Answers) -> tuple[bool, str]:
-        async def ask() -> tuple[bool, str]:
-            found = await check(answers)
-            return found.good, found.text
-
-        return self.runner.run(ask())
+        found = self.runner.run(self.hand.ask(check, answers))
+        return found.good, found.text
 
     def given(self, answers: Answers) -> Answers:
         """Check what came as options; raises Failure where it does not work."""
-        outside = self.hand.outside
-        for wanted, check in (
-            (answers.endpoint, outside.check_model),
-            (answers.telegram, outside.check_telegram),
-        ):
+        checks = (
+            (answers.endpoint, Control.check_model),
+            (answers.telegram, Control.check_telegram),
+        )
+        for wanted, check in checks:
             works, text = self.good(check, answers) if wanted else (True, "")
             if not works:
                 raise Failure(text)
         return answers
 
 
-async def _kept(control: Control | Remote, answers: Answers) -> Person:
-    before = await control.status()
-    owner = await control.set_up(answers)
-    if isinstance(control, Remote) and (answers.endpoint or answers.telegram):
-        await control.renewed(before)
+async def _kept(hand: Hand, answers: Answers) -> Person:
+    before = await hand.ask(Control.status)
+    owner = await hand.ask(Control.set_up, answers)
+    if hand.control is None and (answers.endpoint or answers.telegram):
+        await hand.renewed(before)
     return owner
 
 
@@ -112,7 +111,7 @@ def _time_zone(terminal: Terminal) -> str:
 
 
 def _asked(terminal: Terminal, trial: _Trial, answers: Answers) -> Answers:
-    owner = trial.runner.run(trial.hand.control.status()).owner
+    owner = trial.runner.run(trial.hand.ask(Control.status)).owner
     languages = click.Choice(list(LANGUAGES))
     language = click.prompt(terminal.say("Language"), default=answers.language, type=languages)
     terminal = replace(terminal, language=language)
@@ -143,7 +142,7 @@ def _model(terminal: Terminal, trial: _Trial, answers: Answers) -> Answers:
         key = _hidden(say("Its key"))
         model = _line(say("Model"), answers.model)
         tried = changed(answers, endpoint=endpoint, key=key, model=model)
-        if _wanted(terminal, trial, trial.hand.outside.check_model, tried):
+        if _wanted(terminal, trial, Control.check_model, tried):
             return tried
         answers = changed(answers, endpoint="", key="", model="")
     return changed(answers, endpoint="", key="", model="")
@@ -152,7 +151,7 @@ def _model(terminal: Terminal, trial: _Trial, answers: Answers) -> Answers:
 def _telegram(terminal: Terminal, trial: _Trial, answers: Answers) -> Answers:
     while token := _hidden(terminal.say("Token of a Telegram bot")):
         tried = changed(answers, telegram=token)
-        if _wanted(terminal, trial, trial.hand.outside.check_telegram, tried):
+        if _wanted(terminal, trial, Control.check_telegram, tried):
             return tried
     return answers
 

@@ -35,7 +35,7 @@ def command(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click'
 
 async def _asked(terminal: Terminal) -> Status:
     async with Local(home.socket(terminal.home)) as local:
-        return await local.call("GET", "/status", Status)
+        return await local.call("POST", "/status", Status, ())
 
 
 def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:

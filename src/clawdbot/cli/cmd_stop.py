@@ -30,7 +30,7 @@ async def _stop(terminal: Terminal, pid: int) -> None:
     lock = terminal.home / "lock"
     try:
         async with Local(home.socket(terminal.home)) as local:
-            await local.call("POST", "/stop", object)
+            await local.call("POST", "/stop", object, ())
     except NotRunning:
         # It does not listen (yet, or any more), or is not the service but a command.
         process.end(pid, lock)

@@ -1,15 +1,14 @@
 """`clawdbot user`: who may talk to this assistant, and letting in who waits."""
 
-import asyncio
 import re
 from datetime import UTC, datetime
 
 import click
 
 from clawdbot.cli.output import Terminal, json_option
-from clawdbot.cli.service import reached
+from clawdbot.cli.service import asked
 from clawdbot.domain.people import Level
-from clawdbot.gateway.control import Admit, Knock, Person
+from clawdbot.gateway.control import Admit, Control
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -24,12 +23,7 @@ def command() -> None:
 @click.pass_obj
 def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
     """List the users."""
-
-    async def ask() -> list[Person]:
-        async with reached(terminal) as hand:
-            return await hand.control.people()
-
-    people = asyncio.run(ask())
+    people = asked(terminal, Control.people)
     if as_json:
         terminal.json(people)
         return
@@ -44,12 +38,7 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
 @click.pass_obj
 def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
     """List the strangers who wait to be let in."""
-
-    async def ask() -> list[Knock]:
-        async with reached(terminal) as hand:
-            return await hand.control.knocking()
-
-    waiting = asyncio.run(ask())
+    waiting = asked(terminal, Control.knocking)
     if as_json:
         terminal.json(waiting)
         return
@@ -74,12 +63,7 @@ def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
 def pair(terminal: Terminal, code: str, as_user: str, role: str) -> None:
     """Let a stranger in by the code that they were shown (or the id in `pairings`)."""
     wish = Admit(as_user=as_user, role=Level(role), **{_kind(code): code})
-
-    async def ask() -> Person:
-        async with reached(terminal) as hand:
-            return await hand.control.admit(wish)
-
-    person = asyncio.run(ask())
+    person = asked(terminal, Control.admit, wish)
     click.echo(terminal.say("{name} is let in.", name=person.name))
 
 

@@ -1,13 +1,13 @@
 """What the command line may ask a service to do, and the Unix socket's routes for it.
 
 The socket acts as the owner; where no service runs, a command makes a `Control` of its own under
-the data lock. Knows no command line.
+the data lock. A method of `CALLS` is a route: its name, its arguments as a JSON list, its answer.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -19,8 +19,8 @@ from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.gateway.body import body
 from clawdbot.gateway.inbox import Inbox
 from clawdbot.gateway.pairing import hash_code
-from clawdbot.gateway.route import Caller, Handler, Permission, Route
-from clawdbot.gateway.setup import Answers, Setup
+from clawdbot.gateway.route import Caller, Permission, Route
+from clawdbot.gateway.setup import Answers, Finding, Setup
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
 from clawdbot.store import outbox, people, turns
@@ -94,7 +94,7 @@ class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a control works with."""
+    """What a control works with; `stop` ends the service."""
 
     db: Db
     clock: Clock
@@ -103,17 +103,18 @@ class Parts:
     setup: Setup
     environment: str
     room_left: Callable[[], bool]
+    stop: Callable[[], None]
 
 
 class Control:
-    """The owner's hand on the service."""
+    """The owner's hand on the service; `address` is set once the server listens."""
 
     def __init__(self, parts: Parts) -> None:
-        """Act on the given parts."""
+        self.address = ""
         self._with = parts
         self._since = parts.clock.now()
 
-    async def status(self, address: str = "") -> Status:
+    async def status(self) -> Status:
         """Tell how the service fares."""
         parts, now = self._with, self._with.clock.now()
 
@@ -125,7 +126,7 @@ class Control:
                 version=__version__,
                 pid=os.getpid(),
                 since=self._since,
-                address=address,
+                address=self.address,
                 environment=parts.environment,
                 channels=_channels(parts.supervisor),
                 turns=turns.counts(tx),
@@ -163,7 +164,7 @@ class Control:
         owners = await self._with.db.read(people.owners)
         return owners[0] if owners else None
 
-    async def adopt(self, profile: Profile) -> User:
+    async def adopt(self, profile: Profile) -> Person:
         """Find the owner; where there is none yet, the person at this machine becomes it."""
         now = self._with.clock.now()
         fresh = User(
@@ -180,11 +181,27 @@ class Control:
             people.add(tx, fresh, now)
             return fresh
 
-        return await self._with.db.write(work)
+        return _person(await self._with.db.write(work))
 
     async def set_up(self, answers: Answers) -> Person:
         """Keep the answers of a set-up at the terminal."""
         return _person(await self._with.setup.apply(answers, None))
+
+    async def check_model(self, answers: Answers) -> Finding:
+        """Try a model's endpoint."""
+        return await self._with.setup.outside.check_model(answers)
+
+    async def check_telegram(self, answers: Answers) -> Finding:
+        """Try a bot's token."""
+        return await self._with.setup.outside.check_telegram(answers)
+
+    async def stop(self) -> None:
+        """End the service."""
+        self._with.stop()
+
+    async def restart(self) -> None:
+        """End the service, to start anew at once."""
+        self._with.setup.outside.reload()
 
     async def _user(self, name: str) -> User:
         user = await self._with.db.read(lambda tx: people.by_name(tx, name))
@@ -193,51 +210,37 @@ class Control:
         return user
 
 
-def routes(
-    control: Control, setup: Setup, stop: Callable[[], None], address: Callable[[], str]
-) -> tuple[Route, ...]:
+CALLS: dict[str, Callable[..., Awaitable[object]]] = {
+    call.__name__: call
+    for call in (
+        Control.status,
+        Control.people,
+        Control.knocking,
+        Control.admit,
+        Control.adopt,
+        Control.set_up,
+        Control.check_model,
+        Control.check_telegram,
+        Control.stop,
+        Control.restart,
+    )
+}
+
+
+def route(control: Control) -> Route:
     """Serve a control on the Unix socket."""
 
-    async def status(_: web.Request, __: Caller) -> web.Response:
-        return json(await control.status(address()))
+    async def answer(request: web.Request, _: Caller) -> web.Response:
+        call = CALLS.get(request.match_info["call"])
+        if call is None:
+            raise web.HTTPNotFound
+        *takes, _gives = get_type_hints(call).values()
+        given = await read(request, list[msgspec.Raw])
+        if len(given) != len(takes):
+            raise BadInput
+        return json(await call(control, *map(decoded, given, takes)))
 
-    async def adopt(request: web.Request, _: Caller) -> web.Response:
-        return json(_person(await control.adopt(await read(request, Profile))))
-
-    async def listed(_: web.Request, __: Caller) -> web.Response:
-        return json(await control.people())
-
-    async def knocking(_: web.Request, __: Caller) -> web.Response:
-        return json(await control.knocking())
-
-    async def admit(request: web.Request, _: Caller) -> web.Response:
-        return json(await control.admit(await read(request, Admit)))
-
-    async def set_up(request: web.Request, _: Caller) -> web.Response:
-        return json(await control.set_up(await read(request, Answers)))
-
-    async def check_model(request: web.Request, _: Caller) -> web.Response:
-        return json(await setup.outside.check_model(await read(request, Answers)))
-
-    async def check_telegram(request: web.Request, _: Caller) -> web.Response:
-        return json(await setup.outside.check_telegram(await read(request, Answers)))
-
-    table = (
-        ("GET", "/status", status),
-        ("POST", "/stop", _calling(stop)),
-        ("POST", "/restart", _calling(setup.outside.reload)),
-        ("POST", "/owner", adopt),
-        ("GET", "/users", listed),
-        ("GET", "/pairings", knocking),
-        ("POST", "/pairings", admit),
-        ("POST", "/setup", set_up),
-        ("POST", "/setup/model", check_model),
-        ("POST", "/setup/telegram", check_telegram),
-    )
-    return tuple(
-        Route(method=method, path=path, permission=Permission.LOCAL, handler=handler)
-        for method, path, handler in table
-    )
+    return Route(method="POST", path="/{call}", permission=Permission.LOCAL, handler=answer)
 
 
 def terminal(control: Control, sockets: Sockets) -> Route:
@@ -254,8 +257,13 @@ def terminal(control: Control, sockets: Sockets) -> Route:
 
 async def read(request: web.Request, kind: type[T]) -> T:
     """Read a JSON body; raises BadInput for anything that does not fit."""
+    return decoded(await body(request), kind)
+
+
+def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Read JSON; raises BadInput for anything that does not fit."""
     try:
-        return msgspec.json.decode(await body(request), type=kind)
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise BadInput(str(error)) from error
 
@@ -263,14 +271,6 @@ async def read(request: web.Request, kind: type[T]) -> T:
 def json(value: object) -> web.Response:
     """Answer with a value as JSON."""
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
-
-
-def _calling(act: Callable[[], None]) -> Handler:
-    async def handle(_: web.Request, __: Caller) -> web.Response:
-        act()
-        return json({})
-
-    return handle
 
 
 def _channels(supervisor: Supervisor) -> tuple[ChannelStatus, ...]:

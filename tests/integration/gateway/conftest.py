@@ -36,7 +36,7 @@ class Running:
     async def set_up(self, name: str = "Ann", language: str = "en") -> None:
         """Make the owner through the Unix socket."""
         answers = {"name": name, "password": PASSWORD, "language": language}
-        async with self.local.post("http://clawdbot/setup", json=answers) as answer:
+        async with self.local.post("http://clawdbot/set_up", json=[answers]) as answer:
             assert 200 == answer.status, await answer.text()
 
 

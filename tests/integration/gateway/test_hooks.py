@@ -89,7 +89,7 @@ async def test_a_forged_delivery_is_refused_before_it_is_parsed(
             short_home, channels=settings, gateway={"port": 0, "public_url": "https://bot.example"}
         ) as service:
             assert expected == await post(service, b"{not json", headers)
-            async with service.local.get("http://clawdbot/status") as answer:
+            async with service.local.post("http://clawdbot/status", data="[]") as answer:
                 assert {} == (await answer.json())["turns"]
 
 

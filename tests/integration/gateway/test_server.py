@@ -46,20 +46,20 @@ async def test_a_foreign_host_name_is_refused(service: Running, host: str) -> No
 
 async def test_an_oversized_body_is_refused(service: Running) -> None:
     body = io.BytesIO(b"x" * (1_048_576 + 10))
-    async with service.local.post("http://clawdbot/setup", data=body) as answer:
+    async with service.local.post("http://clawdbot/set_up", data=body) as answer:
         assert 413 == answer.status
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"name": 1}', b"\xff", b'{"name":"a","x":1}'])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'[{"name": 1}]', b"\xff", b'[{"name":"a","x":1}]'])
 async def test_a_malformed_body_gets_a_clear_error(service: Running, body: bytes) -> None:
-    async with service.local.post("http://clawdbot/setup", data=body) as answer:
+    async with service.local.post("http://clawdbot/set_up", data=body) as answer:
         assert 400 == answer.status
         assert "BadInput" == answer.headers["X-Failure"]
         assert "Traceback" not in await answer.text()
 
 
 async def test_local_routes_are_not_on_the_port(service: Running) -> None:
-    for path in ("/status", "/users", "/pairings"):
+    for path in ("/status", "/people", "/knocking"):
         async with service.web.get(service.url + path) as answer:
             assert 404 == answer.status
 
@@ -71,7 +71,7 @@ async def test_the_socket_is_the_owners_alone(service: Running) -> None:
 
 
 async def test_status_tells_how_the_service_fares(service: Running) -> None:
-    async with service.local.get("http://clawdbot/status") as answer:
+    async with service.local.post("http://clawdbot/status", data="[]") as answer:
         status = await answer.json()
     assert "Ann" == status["owner"]
     assert service.url == status["address"]

@@ -141,7 +141,7 @@ async def test_a_stop_of_the_service_sends_clients_away_at_once(short_home: Path
         await service.set_up()
         socket = await connected(service)
         before = asyncio.get_running_loop().time()
-        async with service.local.post("http://clawdbot/stop") as answer:
+        async with service.local.post("http://clawdbot/stop", data="[]") as answer:
             assert 200 == answer.status
         message = await socket.receive(timeout=5)
         assert 1012 == message.data

@@ -111,7 +111,7 @@ async def test_the_owner_sees_who_knocks_and_lets_them_in(
     assert 403 == (await browser.post("/knocks", form | {"csrf": "made-up"})).status
     assert "/chat" == (await browser.post("/knocks", form)).path
     assert "Cleo" not in (await browser.get("/aside")).text
-    async with service.local.get("http://clawdbot/users") as answer:
+    async with service.local.post("http://clawdbot/people", data="[]") as answer:
         people = {user["name"]: user["role"] for user in await answer.json()}
     assert {"Ann": "owner", "Bob": "member", "Cleo": "member"} == people
     assert 400 == (await browser.post("/knocks", form)).status
@@ -121,7 +121,7 @@ async def test_who_knocks_can_be_the_owner_themselves(service: Running, browser:
     let_knock(service, "Ann (phone)")
     csrf = (await browser.get("/chat")).csrf
     await browser.post("/knocks", {"id": "c0de", "as": "me", "csrf": csrf})
-    async with service.local.get("http://clawdbot/users") as answer:
+    async with service.local.post("http://clawdbot/people", data="[]") as answer:
         assert ["Ann"] == [user["name"] for user in await answer.json()]
 
 
