@@ -128,13 +128,15 @@ def _failures(module: Module) -> Iterator[Sentence]:
 
 
 def _said(call: ast.Call, place: str, kinds: set[str]) -> Iterator[Sentence]:
-    """Find the sentences in `say(language, "...")`, `_t("...")` and `raise Failure("...")`."""
+    """Find the sentences of `say(language, "...")`, `listing(("...",), ...)`, `Failure("...")`."""
     name = ast.unparse(call.func).rpartition(".")[2]
     if name in SPEAKERS:
         filled = {keyword.arg for keyword in call.keywords}
         names = None if None in filled else frozenset(map(str, filled))
         for english in _literals(call.args[1 if name == "say" and len(call.args) > 1 else 0]):
             yield Sentence(place, english, names if name == "say" else None)
+    elif name == "listing" and isinstance(call.args[0], ast.Tuple):
+        yield from (Sentence(place, word) for word in map(ast.literal_eval, call.args[0].elts))
     elif name in kinds and call.args and not isinstance(call.args[0], ast.JoinedStr):
         for english in _literals(call.args[0]):  # with values it is a detail, and says its own
             yield Sentence(place, english)

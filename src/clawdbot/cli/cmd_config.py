@@ -48,12 +48,8 @@ def show(terminal: Terminal, *, prefix: str, as_json: bool) -> None:
         for key, value in _values(loaded)
         if f"{key}.".startswith(f"{prefix}." if prefix else "")
     ]
-    headings = {
-        "key": terminal.say("Setting"),
-        "value": terminal.say("Value"),
-        "origin": terminal.say("Written in"),
-    }
-    terminal.listing(headings, rows, as_json=as_json)
+    value = [dict(zip(("key", "value", "origin"), row, strict=True)) for row in rows]
+    terminal.listing(("Setting", "Value", "Written in"), rows, value if as_json else None)
 
 
 @command.command()

@@ -42,16 +42,13 @@ def command(terminal: Terminal, *, find: bool, ports: tuple[int, ...], as_json: 
     loaded = terminal.load()
     providers, found = asyncio.run(_asked(terminal, loaded, (ports or PORTS) if find else ()))
     routes = loaded.core.model_routing
-    if as_json:
-        terminal.json({"providers": providers, "routes": routes, "found": found})
-        return
     say = terminal.say
     rows = [(say("provider"), each.name, *_endpoint(terminal, each)) for each in providers]
     rows += [(say("route"), name, *_way(terminal, route)) for name, route in routes.items()]
     rows += [(say("found"), each.kind, _few(each.models), each.url) for each in found]
-    headings = [say(word) for word in ("What", "Name", "Model", "Details")]
-    terminal.listing(dict(zip("wnmd", headings, strict=True)), rows)
-    if found:
+    value = {"providers": providers, "routes": routes, "found": found} if as_json else None
+    terminal.listing(("What", "Name", "Model", "Details"), rows, value)
+    if found and not as_json:
         click.echo("\n" + say("To use what was found, write into clawdbot.yaml:"))
         click.echo(_lines(found))
 

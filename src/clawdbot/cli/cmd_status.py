@@ -26,11 +26,8 @@ def command(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click'
             raise
         terminal.json({"running": False})
         raise click.exceptions.Exit(error.exit_code) from error
-    if as_json:
-        terminal.json(status)
-        return
-    headings = {"what": terminal.say("What"), "how": terminal.say("How it is")}
-    terminal.listing(headings, _rows(terminal, status))
+    rows = _rows(terminal, status)
+    terminal.listing(("What", "How it is"), rows, status if as_json else None)
 
 
 async def _asked(terminal: Terminal) -> Status:

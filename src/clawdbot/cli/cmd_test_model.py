@@ -34,14 +34,11 @@ def command(terminal: Terminal, *, provider: str, model: str, as_json: bool) -> 
         kind = type(failure).__name__
         terminal.json({"provider": name, "failure": kind, "cause": cause, "detail": detail})
         raise click.exceptions.Exit(failure.exit_code) from failure
-    if as_json:
-        terminal.json({"provider": name, **msgspec.structs.asdict(shown)})
-        return
     settings = loaded.core.providers[name]
     where = " ".join(filter(None, (settings.protocol, Redactor(loaded.secrets)(settings.url))))
     rows = [(terminal.say("Provider"), f"{name} ({where})"), *_rows(terminal, shown)]
-    headings = {"what": terminal.say("What"), "value": terminal.say("Value")}
-    terminal.listing(headings, rows)
+    value = {"provider": name, **msgspec.structs.asdict(shown)} if as_json else None
+    terminal.listing(("What", "Value"), rows, value)
 
 
 async def _probed(terminal: Terminal, loaded: Loaded, name: str, model: str) -> Probe:

@@ -24,13 +24,9 @@ def command() -> None:
 def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
     """List the users."""
     people = asked(terminal, Control.people)
-    if as_json:
-        terminal.json(people)
-        return
-    headings = [terminal.say(word) for word in ("Name", "Role", "Language", "State")]
     states = {False: terminal.say("active"), True: terminal.say("disabled")}
     rows = [(p.name, terminal.say(p.role), p.language, states[p.disabled]) for p in people]
-    terminal.listing(dict(zip("nrls", headings, strict=True)), rows)
+    terminal.listing(("Name", "Role", "Language", "State"), rows, people if as_json else None)
 
 
 @command.command()
@@ -39,12 +35,8 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
 def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
     """List the strangers who wait to be let in."""
     waiting = asked(terminal, Control.knocking)
-    if as_json:
-        terminal.json(waiting)
-        return
-    headings = [terminal.say(word) for word in ("Name", "Platform", "Until", "Id")]
     rows = [(k.name, k.platform, _clock_time(k.expires_at), k.id) for k in waiting]
-    terminal.listing(dict(zip("npui", headings, strict=True)), rows)
+    terminal.listing(("Name", "Platform", "Until", "Id"), rows, waiting if as_json else None)
 
 
 @command.command()

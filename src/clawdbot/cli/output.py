@@ -4,7 +4,7 @@ Lists are tables on a terminal, tab-separated lines elsewhere; no value can stee
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -46,11 +46,11 @@ class Terminal:
         click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
     def listing(
-        self, headings: Mapping[str, str], rows: Iterable[Iterable[str]], *, as_json: bool = False
+        self, headings: Sequence[str], rows: Iterable[Iterable[str]], value: object = None
     ) -> None:
-        """Write rows under headings (JSON name: heading)."""
-        if as_json:
-            self.json([dict(zip(headings, row, strict=True)) for row in rows])
+        """Write rows under headings (in English), or a value as JSON where there is one."""
+        if value is not None:
+            self.json(value)
             return
         cells = [[neutral(cell) for cell in row] for row in rows]
         if not sys.stdout.isatty():
@@ -61,7 +61,7 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*headings.values(), box=None)
+        table = Table(*map(self.say, headings), box=None)
         for row in cells:
             table.add_row(*map(Text, row))
         Console(color_system="auto" if self.colour(sys.stdout) else None).print(table)

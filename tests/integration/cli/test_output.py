@@ -9,7 +9,7 @@ import pytest
 from clawdbot.cli.main import main
 from clawdbot.cli.output import Terminal
 
-HEADINGS = {"name": "Name", "role": "Role"}
+HEADINGS = ("Name", "Role")
 ROWS = [("ev\x1b[2Jil\n\u202e", "guest"), ("张", "owner")]
 
 
@@ -28,9 +28,8 @@ def test_a_listing_is_one_line_a_row(
 def test_a_listing_is_json_where_asked(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.listing(HEADINGS, ROWS, as_json=True)
-    expected = [dict(zip(HEADINGS, row, strict=True)) for row in ROWS]
-    assert expected == json.loads(capsys.readouterr().out)
+    terminal.listing(HEADINGS, ROWS, [1, "a"])
+    assert [1, "a"] == json.loads(capsys.readouterr().out)
 
 
 def test_the_environment_shows_nowhere(terminal: Terminal) -> None:
