@@ -26,7 +26,7 @@ from clawdbot.durable.embedded import AlwaysHeld, Embedded
 from clawdbot.durable.journal import Journal
 from clawdbot.durable.patient import Patient
 from clawdbot.gateway.approvals import Desk
-from clawdbot.gateway.control import Control, Parts
+from clawdbot.gateway.control import Control
 from clawdbot.gateway.inbox import After, Inbox
 from clawdbot.gateway.logins import Logins
 from clawdbot.gateway.outbox import Outbox
@@ -153,7 +153,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
     )
     logins = Logins(db, clock)
     setup = Setup(db, clock, logins, outside_of(loaded, ground.client, clock, ground.bus, reload))
-    parts = Parts(
+    control = Control(
         db=db,
         clock=clock,
         inbox=inbox,
@@ -161,7 +161,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         setup=setup,
         environment=core.environment,
         room_left=db.room_left,
-        stop=stop,
+        ended=stop,
     )
     return Service(
         loaded=loaded,
@@ -177,7 +177,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         router=router,
         reminders=reminders,
         logins=logins,
-        control=Control(parts),
+        control=control,
         setup=setup,
         epoch=ground.epoch,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -17,6 +16,7 @@ from clawdbot.gateway.route import Route
 from clawdbot.gateway.server import Server, check_binding
 from clawdbot.gateway.ws import Sockets
 from clawdbot.ops.metrics import Metrics
+from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
 from clawdbot.panel.pages import html
 from clawdbot.store import inbox as inbox_rows
@@ -24,15 +24,6 @@ from clawdbot.store import logins as login_rows
 from clawdbot.store.turns import TurnState
 
 _HOUR_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """Where a service listens; `setup_code` is empty once there is an owner."""
-
-    port: int
-    address: str
-    setup_code: str
 
 
 async def serve(

@@ -20,22 +20,10 @@ from clawdbot.cli.output import Terminal
 from clawdbot.config import home, load
 from clawdbot.ops import process
 from clawdbot.ops.lines import Redactor, neutral
+from clawdbot.ops.process import Started
 
 _OUTPUT = "logs/start.log"
 _LAST_LINES = 20
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """What a started service tells; `setup_code` is empty once there is an owner."""
-
-    port: int
-    address: str
-    setup_code: str
-
-    @property
-    def link(self) -> str:
-        """Give the address to open: the set-up link while nobody owns the assistant."""
-        return f"{self.address}/setup#{self.setup_code}" if self.setup_code else self.address
 
 
 @click.command()
@@ -60,7 +48,7 @@ def command(
         _show(terminal, told, stop, browser=not no_browser)
         return
 
-    def started(told: Ready) -> None:
+    def started(told: Started) -> None:
         if ready is not None:
             os.write(ready, msgspec.json.encode(told))
             os.close(ready)
@@ -74,12 +62,12 @@ def command(
 
 
 async def _serve(
-    terminal: Terminal, port: int | None, started: Callable[[Ready], None]
+    terminal: Terminal, port: int | None, started: Callable[[Started], None]
 ) -> list[str] | None:
     """Run until told to stop; where it is to start again, tell with which arguments."""
     with _lightly():
         from clawdbot.app.assembly import doors
-        from clawdbot.app.serving import Started, serve
+        from clawdbot.app.serving import serve
         from clawdbot.ops.logs import logging_to
 
     loaded = terminal.load()
@@ -94,7 +82,7 @@ async def _serve(
     def listening(told: Started) -> None:
         if gateway.port == 0:
             kept[0] = told.port
-        started(Ready(port=told.port, address=told.address, setup_code=told.setup_code))
+        started(told)
 
     redact = Redactor(loaded.secrets)
     console = sys.stderr if sys.stderr.isatty() else None
@@ -123,14 +111,14 @@ def _lightly() -> Iterator[None]:
         gc.enable()
 
 
-def _launched(terminal: Terminal, port: int | None) -> tuple[Ready, int]:
+def _launched(terminal: Terminal, port: int | None) -> tuple[Started, int]:
     """Start the service in the background; tell why where it does not come up."""
     output = terminal.home / _OUTPUT
     if sys.stderr.isatty():
         click.echo(terminal.say("Starting ..."), err=True)
     launched = process.launch(_arguments(terminal, port), output)
     if launched.told:
-        return msgspec.json.decode(launched.told, type=Ready), launched.pid
+        return msgspec.json.decode(launched.told, type=Started), launched.pid
     click.echo(terminal.say("The service did not start."), err=True)
     for line in output.read_text(errors="replace").splitlines()[-_LAST_LINES:]:
         click.echo(neutral(line), err=True)
@@ -144,7 +132,7 @@ def _arguments(terminal: Terminal, port: int | None) -> list[str]:
     return ["--home", str(terminal.home), *spoken, "start", *chosen]
 
 
-def _show(terminal: Terminal, told: Ready, stop: str, *, browser: bool) -> None:
+def _show(terminal: Terminal, told: Started, stop: str, *, browser: bool) -> None:
     """Tell where the panel is, what to do next and how to stop."""
     say = terminal.say
     if told.setup_code:

@@ -27,7 +27,6 @@ class Screen:
     """
 
     def __init__(self, terminal: Terminal, *, grows: bool) -> None:
-        """Write to standard output."""
         self._answered = asyncio.Event()
         self._state = ""
         self._terminal = terminal

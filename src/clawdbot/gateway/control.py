@@ -6,7 +6,7 @@ the data lock. A method of `CALLS` is a route: its name, its arguments as a JSON
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, get_type_hints
 
 import msgspec
@@ -92,9 +92,9 @@ class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     role: Level = Level.MEMBER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a control works with; `stop` ends the service."""
+@dataclass(slots=True, kw_only=True)
+class Control:
+    """The owner's hand on the service; `address` is set once the server listens."""
 
     db: Db
     clock: Clock
@@ -103,20 +103,17 @@ class Parts:
     setup: Setup
     environment: str
     room_left: Callable[[], bool]
-    stop: Callable[[], None]
+    ended: Callable[[], None]
+    address: str = ""
+    since: float = field(init=False)
 
-
-class Control:
-    """The owner's hand on the service; `address` is set once the server listens."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.address = ""
-        self._with = parts
-        self._since = parts.clock.now()
+    def __post_init__(self) -> None:
+        """Begin now."""
+        self.since = self.clock.now()
 
     async def status(self) -> Status:
         """Tell how the service fares."""
-        parts, now = self._with, self._with.clock.now()
+        now = self.clock.now()
 
         def look(tx: Tx) -> Status:
             depth, since = outbox.depth(tx)
@@ -125,29 +122,29 @@ class Control:
             return Status(
                 version=__version__,
                 pid=os.getpid(),
-                since=self._since,
+                since=self.since,
                 address=self.address,
-                environment=parts.environment,
-                channels=_channels(parts.supervisor),
+                environment=self.environment,
+                channels=_channels(self.supervisor),
                 turns=turns.counts(tx),
                 oldest_turn_s=max(0.0, now - oldest) if oldest else 0.0,
                 outbox=depth,
                 oldest_row_s=max(0.0, now - since) if since else 0.0,
                 undelivered=tuple(f"{r.to.key} {r.state}" for r in outbox.failed(tx, 10)),
                 owner=owners[0].name if owners else "",
-                room_left=parts.room_left(),
+                room_left=self.room_left(),
             )
 
-        return await parts.db.read(look)
+        return await self.db.read(look)
 
     async def people(self) -> list[Person]:
         """List all users."""
-        return [_person(user) for user in await self._with.db.read(people.listed)]
+        return [_person(user) for user in await self.db.read(people.listed)]
 
     async def knocking(self) -> list[Knock]:
         """List the strangers who wait to be let in."""
-        now = self._with.clock.now()
-        waiting = await self._with.db.read(lambda tx: people.open_pairings(tx, now))
+        now = self.clock.now()
+        waiting = await self.db.read(lambda tx: people.open_pairings(tx, now))
         return [
             Knock(id=p.code_hash, name=p.name, platform=p.platform, expires_at=p.expires_at)
             for p in waiting
@@ -157,18 +154,18 @@ class Control:
         """Let a stranger in; raises BadInput where there is no such code or user."""
         user = await self._user(wish.as_user) if wish.as_user else None
         code = wish.id or hash_code(wish.code)
-        return _person(await self._with.inbox.admit(code, user, wish.role))
+        return _person(await self.inbox.admit(code, user, wish.role))
 
     async def owner(self) -> User | None:
         """Find the owner, as whom the socket acts."""
-        owners = await self._with.db.read(people.owners)
+        owners = await self.db.read(people.owners)
         return owners[0] if owners else None
 
     async def adopt(self, profile: Profile) -> Person:
         """Find the owner; where there is none yet, the person at this machine becomes it."""
-        now = self._with.clock.now()
+        now = self.clock.now()
         fresh = User(
-            id=self._with.clock.ulid(),
+            id=self.clock.ulid(),
             name=profile.name,
             role=Level.OWNER,
             language=profile.language,
@@ -181,30 +178,30 @@ class Control:
             people.add(tx, fresh, now)
             return fresh
 
-        return _person(await self._with.db.write(work))
+        return _person(await self.db.write(work))
 
     async def set_up(self, answers: Answers) -> Person:
         """Keep the answers of a set-up at the terminal."""
-        return _person(await self._with.setup.apply(answers, None))
+        return _person(await self.setup.apply(answers, None))
 
     async def check_model(self, answers: Answers) -> Finding:
         """Try a model's endpoint."""
-        return await self._with.setup.outside.check_model(answers)
+        return await self.setup.outside.check_model(answers)
 
     async def check_telegram(self, answers: Answers) -> Finding:
         """Try a bot's token."""
-        return await self._with.setup.outside.check_telegram(answers)
+        return await self.setup.outside.check_telegram(answers)
 
     async def stop(self) -> None:
         """End the service."""
-        self._with.stop()
+        self.ended()
 
     async def restart(self) -> None:
         """End the service, to start anew at once."""
-        self._with.setup.outside.reload()
+        self.setup.outside.reload()
 
     async def _user(self, name: str) -> User:
-        user = await self._with.db.read(lambda tx: people.by_name(tx, name))
+        user = await self.db.read(lambda tx: people.by_name(tx, name))
         if user is None:
             raise BadInput("There is no user of that name. See `clawdbot user list`.")
         return user

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.errors import ModelTimedOut
 from clawdbot.domain.messages import own
 from clawdbot.domain.ports import Clock
 from clawdbot.models.endpoint import Endpoint, Told, names_of
-from clawdbot.models.limits import Quota
 from clawdbot.models.request import Ask, Provider, Used
 from clawdbot.net.client import Client, NetFailed
 
@@ -30,15 +30,11 @@ _PAGES = (
 )
 
 
-class Probe(msgspec.Struct, frozen=True, kw_only=True):
+class Probe(Told, frozen=True, kw_only=True):
     """What one call showed; an empty `version` or `quota` says that the provider tells none."""
 
-    model: str
-    listed: bool
-    version: str
     first_token_s: float
     tokens_per_s: float
-    quota: tuple[Quota, ...]
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +70,8 @@ async def probe(provider: Provider, clock: Clock, model: str = "") -> Probe:
     told = provider.told if isinstance(provider, Endpoint) else Told(model=used.model)
     # Tokens that came all at once were made before the first was seen.
     making = end - heard if end - heard > _SHORT_S else end - begun
-    return Probe(
-        model=told.model,
-        listed=told.listed,
-        version=told.version,
-        first_token_s=heard - begun,
-        tokens_per_s=used.tokens_out / making if making else 0.0,
-        quota=told.quota,
-    )
+    speed = used.tokens_out / making if making else 0.0
+    return Probe(**asdict(told), first_token_s=heard - begun, tokens_per_s=speed)
 
 
 async def discover(client: Client, ports: Sequence[int] = PORTS) -> list[Found]:

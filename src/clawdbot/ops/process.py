@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from clawdbot.domain.errors import Denied
 
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,6 +35,19 @@ class Launched:
     pid: int
     told: bytes
     code: int
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a service listens; `setup_code` is empty once there is an owner."""
+
+    port: int
+    address: str
+    setup_code: str
+
+    @property
+    def link(self) -> str:
+        """Give the address to open: the set-up link while nobody owns the assistant."""
+        return f"{self.address}/setup#{self.setup_code}" if self.setup_code else self.address
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import pytest
 
 from clawdbot.app.assembly import doors
 from clawdbot.app.sections import SECTIONS
-from clawdbot.app.serving import Started, serve
+from clawdbot.app.serving import serve
 from clawdbot.config.load import load
+from clawdbot.ops.process import Started
 from clawdbot.tools.registry import Tool
 
 PASSWORD = "correct horse battery"

@@ -9,7 +9,7 @@ import pytest
 
 from clawdbot.app.assembly import doors
 from clawdbot.app.sections import SECTIONS
-from clawdbot.app.serving import Started, serve
+from clawdbot.app.serving import serve
 from clawdbot.config.clock import SystemClock
 from clawdbot.config.load import load
 from clawdbot.domain.errors import ModelKeyRejected
@@ -19,6 +19,7 @@ from clawdbot.models.probe import Found, discover, probe
 from clawdbot.models.providers.openai import OpenAi
 from clawdbot.models.providers.scripted import Scripted
 from clawdbot.net.client import Client
+from clawdbot.ops.process import Started
 from tests.fakes.models import MODEL, Fault, ModelServer, Reply, Rule, Timing
 from tests.fakes.models.server import Flavour
 

@@ -7,6 +7,7 @@ is gone after `fails_after` words. Each play adds `[number of results, words]` t
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -41,7 +42,6 @@ class Scripted:
     """Plays a script; without one it echoes."""
 
     def __init__(self, script: str) -> None:
-        """Read the script's file, where one is named."""
         try:
             self._rules = (
                 msgspec.yaml.decode(Path(script).read_bytes(), type=list[Rule]) if script else []
@@ -67,7 +67,7 @@ class Scripted:
         else:
             text = rule.then if rule.calls else rule.say
             filled = text.replace("{words}", asked).replace("{result}", "\n".join(results))
-            for index, piece in enumerate(_pieces(filled)):
+            for index, piece in enumerate(re.split("(?<= )", filled)):
                 if index == rule.fails_after:
                     raise ModelOverloaded
                 yield TextDelta(piece)
@@ -98,11 +98,3 @@ def _results(messages: tuple[Message, ...]) -> list[str]:
             break
         found = [part.text for part in message.parts if isinstance(part, Result)] + found
     return found
-
-
-def _pieces(text: str) -> list[str]:
-    words = text.split(" ")
-    return [
-        word if last else f"{word} "
-        for word, last in zip(words, [False] * (len(words) - 1) + [True], strict=True)
-    ]
