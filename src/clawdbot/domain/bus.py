@@ -11,7 +11,6 @@ class Bus:
     """A list of subscribers, called in order and at once; they must be quick and must not raise."""
 
     def __init__(self) -> None:
-        """Start without subscribers."""
         self._subscribers: list[Subscriber] = []
 
     def subscribe(self, subscriber: Subscriber) -> None:

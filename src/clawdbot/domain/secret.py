@@ -9,7 +9,6 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        """Wrap the text."""
         self._text = text
 
     def reveal(self) -> str:

@@ -41,7 +41,6 @@ class Courtesy:
     def __init__(
         self, stream: Stream, supervisor: Supervisor, outbox: Outbox, clock: Clock
     ) -> None:
-        """Listen to the stream, act through the supervisor's channels."""
         self._stream = stream
         self._supervisor = supervisor
         self._outbox = outbox

@@ -51,7 +51,6 @@ class Logins:
     """Who is logged in."""
 
     def __init__(self, db: Db, clock: Clock) -> None:
-        """Keep log-ins in the store."""
         self._db = db
         self._clock = clock
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)

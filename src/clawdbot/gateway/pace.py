@@ -32,7 +32,6 @@ class Pacer:
     """The buckets of one account."""
 
     def __init__(self, pace: Pace | None) -> None:
-        """Keep to a platform's pace, or to none."""
         self._pace = pace
         self._all: Bucket | None = None
         self._chats: dict[str, Bucket] = {}

@@ -65,7 +65,6 @@ class Server:
     """Serves routes; `opened` is its life."""
 
     def __init__(self, settings: Gateway, logins: Logins, bus: Bus) -> None:
-        """Serve by the gateway's settings."""
         self._settings = settings
         self._logins = logins
         self._bus = bus

@@ -63,7 +63,6 @@ class Setup:
     """Makes the owner and the first settings."""
 
     def __init__(self, db: Db, clock: Clock, logins: Logins, outside: Outside) -> None:
-        """Work on a store that may have no owner yet."""
         self._db = db
         self._clock = clock
         self._logins = logins

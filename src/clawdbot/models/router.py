@@ -54,7 +54,6 @@ class Router:
         clock: Clock,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Route between providers by name."""
         self._settings = settings
         self._providers = providers
         self._bus = bus

@@ -108,7 +108,6 @@ class Stream:
     """An answer whose body is still coming; header names in lower case."""
 
     def __init__(self, answer: aiohttp.ClientResponse, host: str) -> None:
-        """Begin before the body."""
         self.status = answer.status
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
         self._content = answer.content
@@ -135,7 +134,6 @@ class Client:
     """A pool of connections, open while its `async with` block runs."""
 
     def __init__(self, net: Net) -> None:
-        """Take the settings; nothing is opened yet."""
         self._net = net
 
     async def __aenter__(self) -> Self:

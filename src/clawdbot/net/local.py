@@ -24,7 +24,6 @@ class Socket:
     """An open WebSocket of text messages; iterating ends with the connection."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Speak on a connected socket."""
         self._socket = socket
 
     async def send(self, text: str) -> None:
@@ -46,7 +45,6 @@ class Local:
     """What a command has of the service, while its `async with` block runs."""
 
     def __init__(self, socket: str) -> None:
-        """Speak to the service that listens on this socket, if any does."""
         self._path = socket
 
     async def __aenter__(self) -> Self:

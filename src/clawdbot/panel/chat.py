@@ -28,7 +28,6 @@ class Chat:
     """Pages and fragments of the conversations of whoever asks; nobody else's."""
 
     def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
         self._with = panel
 
     async def begin(self, request: web.Request, caller: Caller) -> web.Response:

@@ -33,7 +33,6 @@ class Entry:
     """Pages for whoever is not logged in, and the way out."""
 
     def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
         self._with = panel
 
     async def home(self, _: web.Request, caller: Caller) -> web.Response:
