@@ -3,7 +3,7 @@
 Refuses what settings do not need: aliases, tags, repeated keys, several documents, depth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import yaml
@@ -29,87 +29,71 @@ Mapping = dict[str, Node]
 def parse(text: str, file: str, problems: Problems) -> Mapping:
     """Read a file's text; what is wrong goes to the problems."""
     try:
-        return _Reader(text, file, problems).document()
-    except _StopError:
-        pass
+        # Before anything is built, so that a bomb is refused before it is read.
+        for event, english in _refused(yaml.parse(text, Loader=_LOADER)):
+            problems.say(_place(file, event), english)
+            return {}
+        root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         # The library's own words would quote the line, and a secret may stand there.
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problems.say(f"{file}:{line}", "not valid YAML")
+        return {}
     except yaml.YAMLError:
         problems.say(file, "control characters are not allowed")
-    return {}
+        return {}
+    node = _node(root, file, problems) if root else None
+    if node and not isinstance(node.value, dict):
+        problems.say(node.where, "expected keys with values")
+    return node.value if node and isinstance(node.value, dict) else {}
 
 
-class _StopError(Exception):
-    """This file has YAML that is not for settings, and that has been told."""
+def _refused(events: Iterable[yaml.Event]) -> Iterator[tuple[yaml.Event, str]]:
+    """Find what has no place in settings."""
+    depth = documents = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if isinstance(event, yaml.NodeEvent) and event.anchor:
+            yield event, "anchors and aliases are not allowed"
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            yield event, "tags are not allowed"
+        elif depth > DEPTH:
+            yield event, "nested too deeply"
+        elif documents > 1:
+            yield event, "only one YAML document is allowed"
 
 
-class _Reader:
-    """One pass over the parser's events; lazy, so that a bomb is refused before it is read."""
+def _node(node: yaml.Node, file: str, problems: Problems) -> Node | None:
+    """Build from a node of the library's; None where nothing is written (`key:`, `~`, `null`)."""
+    where = _place(file, node)
+    if isinstance(node, yaml.MappingNode):
+        return Node(_pairs(node, file, problems), where)
+    if isinstance(node, yaml.SequenceNode):
+        items = ((_node(item, file, problems), item) for item in node.value)
+        return Node([found or Node("", _place(file, item)) for found, item in items], where)
+    plain = isinstance(node, yaml.ScalarNode) and not node.style
+    return None if plain and node.value in {"", "~", "null"} else Node(node.value, where)
 
-    def __init__(self, text: str, file: str, problems: Problems) -> None:
-        self._events: Iterator[yaml.Event] = iter(yaml.parse(text, Loader=_LOADER))
-        self._file = file
-        self._problems = problems
 
-    def document(self) -> Mapping:
-        next(self._events)
-        if isinstance(next(self._events), yaml.StreamEndEvent):
-            return {}
-        node = self._node(next(self._events), 1)
-        next(self._events)
-        if not isinstance(more := next(self._events), yaml.StreamEndEvent):
-            self._problems.say(self._place(more), "only one YAML document is allowed")
-            raise _StopError
-        if node is None:
-            return {}
-        if not isinstance(node.value, dict):
-            self._problems.say(node.where, "expected keys with values")
-            raise _StopError
-        return node.value
+def _pairs(mapping: yaml.MappingNode, file: str, problems: Problems) -> Mapping:
+    pairs: Mapping = {}
+    first: dict[str, str] = {}
+    for key, value in mapping.value:
+        where = _place(file, key)
+        if not isinstance(key, yaml.ScalarNode):
+            problems.say(where, "a key must be a plain text")
+        elif (name := key.value) in first:
+            problems.say(
+                where, "{key}: written twice, first at {first}", key=name, first=first[name]
+            )
+        else:
+            first[name] = where
+            if node := _node(value, file, problems):
+                pairs[name] = Node(node.value, where)
+    return pairs
 
-    def _place(self, event: yaml.Event) -> str:
-        return f"{self._file}:{event.start_mark.line + 1 if event.start_mark else 1}"
 
-    def _node(self, event: yaml.Event, depth: int) -> Node | None:
-        """Build from an event; None where nothing is written (`key:`, `~`, `null`)."""
-        where = self._place(event)
-        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) or event.anchor:
-            self._problems.say(where, "anchors and aliases are not allowed")
-            raise _StopError
-        if event.tag:
-            self._problems.say(where, "tags are not allowed")
-            raise _StopError
-        if depth > DEPTH:
-            self._problems.say(where, "nested too deeply")
-            raise _StopError
-        if isinstance(event, yaml.ScalarEvent):
-            nothing = not event.style and event.value in {"", "~", "null"}
-            return None if nothing else Node(event.value, where)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return Node(list(self._items(depth + 1)), where)
-        return Node(self._pairs(depth + 1), where)
-
-    def _items(self, depth: int) -> Iterator[Node]:
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            yield self._node(event, depth) or Node("", self._place(event))
-
-    def _pairs(self, depth: int) -> Mapping:
-        pairs: Mapping = {}
-        first: dict[str, str] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            where = self._place(event)
-            if not isinstance(event, yaml.ScalarEvent) or event.anchor or event.tag:
-                self._problems.say(where, "a key must be a plain text")
-                raise _StopError
-            key = event.value
-            node = self._node(next(self._events), depth)
-            if key in first:
-                self._problems.say(
-                    where, "{key}: written twice, first at {first}", key=key, first=first[key]
-                )
-            elif node:
-                pairs[key] = Node(node.value, where)
-            first.setdefault(key, where)
-        return pairs
+def _place(file: str, found: yaml.Event | yaml.Node) -> str:
+    return f"{file}:{found.start_mark.line + 1 if found.start_mark else 1}"

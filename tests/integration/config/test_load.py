@@ -221,7 +221,7 @@ xyzzy: 1
     [
         ("a: &x [1]\nb: [*x, *x]", "clawdbot.yaml:1: anchors and aliases are not allowed"),
         ("a: *x", "clawdbot.yaml:1: anchors and aliases are not allowed"),
-        ("&x gateway: {}", "clawdbot.yaml:1: a key must be a plain text"),
+        ("&x gateway: {}", "clawdbot.yaml:1: anchors and aliases"),
         ("? [a, b]\n: c", "clawdbot.yaml:1: a key must be a plain text"),
         (
             "\nlanguage: !!python/object/apply:os.system [x]",
