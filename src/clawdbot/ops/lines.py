@@ -4,7 +4,7 @@ Nothing that came from outside can break a line, colour a terminal or show a kno
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -67,38 +67,12 @@ def cleaned(value: object, redact: Redactor) -> object:
             return neutral(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
-class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a traceback."""
-
-    filename: str
-    lineno: int
-    name: str
-
-
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """An exception as the log holds it."""
-
-    exc_type: str
-    exc_value: str
-    frames: list[Frame]
-    exceptions: list[list["Trace"]] = []
-
-
 def human(event: Mapping[str, object], *, colour: bool = False) -> str:
     """Write an event for a person: a line, and a few more where an exception belongs to it."""
     rest = dict(event)
     at, level, said = (neutral(str(rest.pop(key, ""))) for key in ("at", "level", "event"))
-    traces = msgspec.convert(rest.pop("exception", []), list[Trace])
+    trace = msgspec.convert(rest.pop("exception", []), list[str])
     words = (neutral(f"{key}={value}") for key, value in rest.items())
     lines = [" ".join([at[:19].replace("T", " "), f"{level:<8}", said, *words])]
-    text = "\n".join([*lines, *_traced(traces, "    ")])
+    text = "\n".join([*lines, *(f"    {neutral(line)}" for line in trace)])
     return f"{_COLOURS[level]}{text}\x1b[0m" if colour and level in _COLOURS else text
-
-
-def _traced(traces: list[Trace], indent: str) -> Iterator[str]:
-    for trace in traces:
-        yield indent + neutral(f"{trace.exc_type}: {trace.exc_value}")
-        for frame in trace.frames:
-            yield indent + neutral(f"  {frame.filename}:{frame.lineno} {frame.name}")
-        for below in trace.exceptions:
-            yield from _traced(below, f"{indent}  ")

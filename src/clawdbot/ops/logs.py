@@ -4,6 +4,7 @@ Every event passes `lines.cleaned`, whoever logged it; a log that cannot be writ
 """
 
 import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -14,20 +15,18 @@ from typing import TextIO
 import msgspec
 import structlog
 from structlog.stdlib import ProcessorFormatter
-from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
 
 from clawdbot.domain.settings import Logs
 from clawdbot.ops.lines import FILE, Redactor, cleaned, human
 
+_FRAMES_MOST = 20
 _BEFORE: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-    structlog.processors.ExceptionRenderer(
-        ExceptionDictTransformer(show_locals=False, max_frames=20)
-    ),
+    structlog.processors.ExceptionRenderer(lambda info: _trace(info[1])),
 ]
 
 
@@ -67,6 +66,11 @@ def logging_to(
             root.removeHandler(handler)
             with suppress(OSError):
                 handler.close()
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Give the lines of a traceback; values of variables are none of them."""
+    return "".join(traceback.format_exception(error, limit=-_FRAMES_MOST)).splitlines()
 
 
 def _configure() -> None:

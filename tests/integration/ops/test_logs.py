@@ -65,9 +65,9 @@ def test_an_exception_is_told_without_local_values(home: Path) -> None:
         structlog.get_logger().exception("failed")
         logging.getLogger("other").exception("failed too")
     for event in _events(home):
-        trace = event["exception"][0]
-        assert "fail" == trace["frames"][-1]["name"]
-        assert "bad ****" == trace["exceptions"][0][0]["exc_value"]
+        trace = event["exception"]
+        assert any(line.endswith(", in fail") for line in trace)
+        assert any(line.endswith("ValueError: bad ****") for line in trace)
     text = (home / FILE).read_text()
     assert CANARY not in text
     assert "local-value" not in text
