@@ -96,6 +96,8 @@ class Connection:
                     follower.cancel()
         except* (ConnectionError, TimeoutError):
             self._log.info("client cut")
+            if request.transport is not None:
+                request.transport.abort()  # a close would wait until it reads
         await socket.close()
         return socket
 

@@ -136,6 +136,34 @@ async def test_an_oversized_frame_cuts_the_client(service: Running) -> None:
     assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
 
 
+async def test_a_client_that_does_not_read_is_cut(service: Running) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(service.home / "clawdbot.sock"))
+    writer.write(
+        b"GET /socket HTTP/1.1\r\nHost: clawdbot\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert b"101 Switching Protocols" in await reader.readuntil(b"\r\n\r\n")
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(framed(b'{"type": "hello", "version": 1}'))
+    async with asyncio.timeout(8):  # a polite close waits for ten seconds
+        with pytest.raises(ConnectionError):
+            await flood(writer)
+    writer.close()
+    await connected(service)
+
+
+async def flood(writer: asyncio.StreamWriter) -> None:
+    """Send pings, each of which is answered, for as long as the other end is there."""
+    while True:
+        writer.write(framed(b'{"type": "ping", "n": 123456789}') * 100)
+        await writer.drain()
+
+
+def framed(text: bytes) -> bytes:
+    """Write a client's short text frame, masked by zeros (RFC 6455, 5.2)."""
+    return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+
+
 async def test_a_stop_of_the_service_sends_clients_away_at_once(short_home: Path) -> None:
     async with running(short_home) as service:
         await service.set_up()
