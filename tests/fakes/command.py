@@ -104,12 +104,12 @@ class Screen:
     def _news(self) -> str:
         return _ESCAPES.sub(b"", self._raw).decode(errors="replace")[self._waited :]
 
-    def interrupt(self) -> int:
+    def interrupt(self, every_s: float = 0.5) -> int:
         """Press Ctrl-C until the program ends: just before it waits for a key, one may be lost."""
-        for _ in range(20):
+        for _ in range(round(10 / every_s)):
             self.type("\x03")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.process.wait(0.5)
+                return self.process.wait(every_s)
         return self.end()
 
     def end(self) -> int:

@@ -21,6 +21,7 @@ from clawdbot.domain.text import LANGUAGES
 from clawdbot.gateway.control import Control, Person
 from clawdbot.gateway.logins import PASSWORD_MIN
 from clawdbot.gateway.setup import Answers, Finding
+from clawdbot.ops import process
 from clawdbot.ops.lines import neutral
 
 Check = Callable[[Control, Answers], Awaitable[Finding]]
@@ -187,4 +188,5 @@ def _reached(runner: asyncio.Runner, terminal: Terminal) -> Iterator[Hand]:
     try:
         yield runner.run(stack.enter_async_context(reached(terminal)))
     finally:
+        process.uninterrupted()
         runner.run(stack.aclose())

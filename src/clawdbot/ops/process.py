@@ -71,6 +71,11 @@ def interrupting(act: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+def uninterrupted() -> None:
+    """Hear no Ctrl-C from now on: the process ends, and closes what is open first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def launch(arguments: Sequence[str], output: Path) -> Launched:
     """Start ourselves in the background and wait until it is ready, has ended, or takes too long.
 

@@ -156,3 +156,11 @@ def test_ctrl_c_leaves_everything_as_it_was(run: Run, environ: dict[str, str]) -
         screen.wait_for("Your name")
         assert 130 == screen.interrupt()
     assert [] == json.loads(run("user", "list", "--json").stdout)
+
+
+def test_an_impatient_ctrl_c_ends_it_all_the_same(run: Run, environ: dict[str, str]) -> None:
+    with shown(environ, "setup") as screen:
+        screen.wait_for("Language")
+        screen.type("\n")
+        screen.wait_for("Your name")
+        assert 130 == screen.interrupt(every_s=0.03)
