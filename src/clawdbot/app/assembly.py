@@ -28,7 +28,7 @@ from clawdbot.durable.patient import Patient
 from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.inbox import After, Inbox
-from clawdbot.gateway.logins import Logins
+from clawdbot.gateway.logins import Logins, cookie_of
 from clawdbot.gateway.outbox import Outbox
 from clawdbot.gateway.setup import Setup
 from clawdbot.gateway.stream import LocalStream
@@ -151,7 +151,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         ),
         desk=Desk(ground.epoch, ground.audit.append),
     )
-    logins = Logins(db, clock)
+    logins = Logins(db, clock, cookie_of(loaded.home))
     setup = Setup(db, clock, logins, outside_of(loaded, ground.client, clock, ground.bus, reload))
     control = Control(
         db=db,

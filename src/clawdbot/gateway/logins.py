@@ -6,9 +6,12 @@ so few run at once, and a name or address that fails too often waits.
 
 import asyncio
 import hashlib
+import os
 import secrets
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from zlib import crc32
 
 from clawdbot.domain.errors import Denied, Failure
 from clawdbot.domain.people import User
@@ -48,9 +51,10 @@ class _Failures:
 
 
 class Logins:
-    """Who is logged in."""
+    """Who is logged in; browsers know neighbours on one host apart by the cookie's name alone."""
 
-    def __init__(self, db: Db, clock: Clock) -> None:
+    def __init__(self, db: Db, clock: Clock, cookie: str = "clawdbot") -> None:
+        self.cookie = cookie
         self._db = db
         self._clock = clock
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
@@ -131,6 +135,11 @@ class Logins:
         if failures.count >= _FAILURES_FREE:
             wait = _LOCK_FIRST_S * 2 ** (failures.count - _FAILURES_FREE)
             failures.until = now + min(wait, _LOCK_MOST_S)
+
+
+def cookie_of(home: Path) -> str:
+    """Name the cookie of the service in a home folder: no other one's on the same host."""
+    return f"clawdbot-{crc32(os.fsencode(home)):08x}"
 
 
 def setup_code(tx: Tx, code: str, now: float) -> bool:

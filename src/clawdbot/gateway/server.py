@@ -31,8 +31,6 @@ from clawdbot.gateway.logins import Logins, TooManyTries
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.net.peer import same_user
 
-COOKIE = "clawdbot"
-
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -136,7 +134,7 @@ class Server:
         """Tell who asks; None where the route needs a log-in and there is none."""
         if route.permission is Permission.LOCAL:
             return Caller(local=True) if _same_user(request) else None
-        login = await self._logins.find(request.cookies.get(COOKIE, ""))
+        login = await self._logins.find(request.cookies.get(self._logins.cookie, ""))
         if login is not None:
             return Caller(user=login.user, login=login.hash, csrf=login.csrf)
         anybody = route.permission in {Permission.PUBLIC, Permission.SIGNED}

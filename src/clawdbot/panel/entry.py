@@ -15,7 +15,7 @@ from clawdbot.gateway.body import form
 from clawdbot.gateway.control import json, read
 from clawdbot.gateway.logins import PASSWORD_MIN, SESSION_S, TooManyTries
 from clawdbot.gateway.route import Caller
-from clawdbot.gateway.server import COOKIE, peer_of
+from clawdbot.gateway.server import peer_of
 from clawdbot.gateway.setup import Answers, Finding
 from clawdbot.panel.pages import language_for, page, to
 from clawdbot.panel.parts import Panel
@@ -99,7 +99,7 @@ class Entry:
         """End the session, here and on its open sockets."""
         await self._end(caller)
         response = to("/login")
-        response.del_cookie(COOKIE)
+        response.del_cookie(self._with.logins.cookie)
         return response
 
     async def lost(self, request: web.Request, caller: Caller) -> web.Response:
@@ -119,7 +119,7 @@ class Entry:
 
     def _let_in(self, response: web.Response, token: str) -> None:
         response.set_cookie(
-            COOKIE,
+            self._with.logins.cookie,
             token,
             max_age=int(SESSION_S),
             httponly=True,

@@ -101,11 +101,22 @@ async def test_a_good_password_begins_a_session_of_its_own(guest: Browser) -> No
     second = await guest.log_in()
     assert "/chat" == first.path == second.path
     assert first.headers["Set-Cookie"] != second.headers["Set-Cookie"]
-    old = re.search(r"clawdbot=([^;]+)", first.headers["Set-Cookie"])
+    old = re.search(r"(clawdbot-[0-9a-f]{8})=([^;]+)", first.headers["Set-Cookie"])
     assert old is not None
     guest.session.cookie_jar.clear()
-    page = await guest.get("/chat", Cookie=f"clawdbot={old[1]}")
+    page = await guest.get("/chat", Cookie=f"{old[1]}={old[2]}")
     assert "/login" == page.path
+
+
+async def test_neighbours_on_one_host_keep_their_log_ins_apart(
+    guest: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("n", numbered=True) / "home"
+    async with running(home) as neighbour:
+        await neighbour.set_up()
+        other = Browser(url=neighbour.url, session=guest.session)
+        assert ["/chat", "/chat"] == [(await one.log_in()).path for one in (guest, other)]
+        assert ["/chat", "/chat"] == [(await one.get("/")).path for one in (guest, other)]
 
 
 async def test_a_failed_log_in_says_one_neutral_sentence(guest: Browser) -> None:
@@ -151,12 +162,12 @@ async def test_another_site_can_neither_log_in_nor_set_up(guest: Browser) -> Non
 async def test_leaving_ends_the_session_and_its_sockets(browser: Browser) -> None:
     page = await browser.get("/chat")
     socket = await browser.socket("c")
-    [kept] = (cookie.value for cookie in browser.session.cookie_jar)
+    [kept] = (f"{c.key}={c.value}" for c in browser.session.cookie_jar)
     assert 403 == (await browser.post("/logout", {})).status
     assert "/login" == (await browser.post("/logout", {"csrf": page.csrf})).path
     message = await socket.receive(timeout=5)
     assert 4001 == message.data
-    assert "/login" == (await browser.get("/chat", Cookie=f"clawdbot={kept}")).path
+    assert "/login" == (await browser.get("/chat", Cookie=kept)).path
 
 
 async def test_a_stale_page_can_still_log_in(browser: Browser) -> None:
