@@ -12,6 +12,7 @@ import pytest
 from clawdbot.domain.people import Level
 from clawdbot.domain.settings import Logs
 from clawdbot.gateway import hooks, monitor
+from clawdbot.gateway.logins import cookie_of
 from clawdbot.gateway.route import Permission, Route
 from clawdbot.ops.lines import Redactor
 from clawdbot.ops.logs import logging_to
@@ -30,6 +31,7 @@ CHUNKS = FORM + b"\r\nTransfer-Encoding: chunked"
 SPELLED = PART + b"Content-Transfer-Encoding: zz\r\n\r\na\r\n--x--\r\n"
 ESCAPES = FORM + b"; charset=raw_unicode_escape"
 BODY_S = 10
+IDLE_S = 15
 READ = ("/", "/setup", "/login", "/static/{version}/{name}", "/{rest:.*}")
 MONITOR = ("/healthz", "/readyz", "/metrics")
 CHANGED = {"POST /setup", "POST /setup/check", "POST /login"}
@@ -54,8 +56,8 @@ DAMAGED: dict[str, tuple[int, bytes, bytes, bytes]] = {
     "broken chunks": (400, b"/login", b"zz\r\n\r\n", CHUNKS),
     "oversized header": (400, b"/login", b"", b"X: " + b"x" * 100_000 + b"\r\nContent-Length: 0"),
     "line break in a header": (400, b"/login", b"", b"X: a\rb\r\nContent-Length: 0"),
-    "session of strange bytes": (401, b"/login", b"name=a", FORM + b"\r\nCookie: clawdbot=\xff"),
-    "cookie of strange bytes": (401, b"/knocks", b"id=1", FORM + b"\r\nCookie: clawdbot=\xff"),
+    "session of strange bytes": (401, b"/login", b"name=a", FORM + b"\r\nCookie: %COOKIE=\xff"),
+    "cookie of strange bytes": (401, b"/knocks", b"id=1", FORM + b"\r\nCookie: %COOKIE=\xff"),
     "too large": (413, b"/login", b"x" * 1_048_600, FORM),
 }
 
@@ -103,6 +105,7 @@ def request(service: Running, path: bytes, body: bytes, headers: bytes) -> bytes
     port = service.started.port
     if b"Content-Length" not in headers and b"Transfer-Encoding" not in headers:
         headers += b"\r\nContent-Length: %d" % len(body)
+    headers = headers.replace(b"%COOKIE", cookie_of(service.home).encode())
     place = b"Host: 127.0.0.1:%d\r\nOrigin: http://127.0.0.1:%d\r\n" % (port, port)
     head = b"POST " + path + b" HTTP/1.1\r\nConnection: close\r\n" + place + headers
     return head + b"\r\n\r\n" + body
@@ -131,6 +134,37 @@ async def test_an_origin_that_is_no_address_is_refused(service: Running, origin:
     answer = await exchange(service, sent.replace(ours, b"Origin: " + origin.encode()))
     assert b"HTTP/1.1 403" == answer[:12]
     assert 0 == await faults(service)
+
+
+async def test_headers_that_do_not_come_and_idle_connections_end(service: Running) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % service.started.port
+
+    async def hold(sent: bytes, drip: bytes = b"") -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.started.port)
+        try:
+            writer.write(sent)
+            async with asyncio.timeout(IDLE_S + 5), asyncio.TaskGroup() as tasks:
+                dripping = tasks.create_task(dripped(writer, drip))
+                answer = await reader.read(65_536)
+                while more := await reader.read(65_536):
+                    answer += more
+                dripping.cancel()
+                return answer
+        finally:
+            writer.close()
+
+    async def dripped(writer: asyncio.StreamWriter, drip: bytes) -> None:
+        for byte in drip * 100:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.5)
+
+    begun = asyncio.get_running_loop().time()
+    silent, half, slow, idle = await asyncio.gather(
+        hold(b""), hold(head), hold(head, b"X: y\r\n"), hold(head + b"\r\n")
+    )
+    assert [b"", b"", b""] == [silent, half, slow]
+    assert idle.startswith(b"HTTP/1.1 200")
+    assert IDLE_S - 1 < asyncio.get_running_loop().time() - begun < IDLE_S + 5
 
 
 async def test_a_body_that_does_not_come_ends_the_wait(service: Running) -> None:

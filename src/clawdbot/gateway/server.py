@@ -54,6 +54,8 @@ _STATUS: tuple[tuple[type[Failure], int], ...] = (
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# For a request's headers too, however slowly they drip; a proxy in front keeps its idle ones less.
+_IDLE_S = 15.0
 _SHUTDOWN_S = 3.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -108,7 +110,11 @@ class Server:
         for route in routes:
             app.router.add_route(route.method, route.path, self._handler(route))
         runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=_IDLE_S,
+            shutdown_timeout=_SHUTDOWN_S,
         )
         await runner.setup()
         try:
