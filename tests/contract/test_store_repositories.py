@@ -118,7 +118,11 @@ async def test_a_code_is_open_until_it_is_used_or_too_old(db: Db) -> None:
         assert (1, 1) == people.pairings_between(tx, "telegram", "9", START, START)
         assert (0, 1) == people.pairings_between(tx, "telegram", "8", START, START)
         assert (0, 0) == people.pairings_between(tx, "telegram", "9", START + 1, START + 2)
-        people.close_pairings(tx, "telegram", "9", "used")
+        assert not people.refused(tx, "telegram", "9", START - 1)
+        people.close_pairings(tx, "telegram", "9", "refused")
+        assert people.refused(tx, "telegram", "9", START - 1)
+        assert not people.refused(tx, "telegram", "9", START)
+        assert not people.refused(tx, "telegram", "8", START - 1)
         assert None is people.find_pairing(tx, "hash", START)
         assert [] == people.open_pairings(tx, START)
 

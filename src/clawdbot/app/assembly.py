@@ -162,6 +162,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         environment=core.environment,
         room_left=db.room_left,
         ended=stop,
+        deliver=outbox.wake,
     )
     return Service(
         loaded=loaded,

@@ -12,6 +12,7 @@ from clawdbot.domain.errors import NotRunning
 from clawdbot.domain.text import told
 from clawdbot.gateway.control import Status
 from clawdbot.net.local import Local
+from clawdbot.store.outbox import RowState
 
 
 @click.command()
@@ -49,8 +50,9 @@ def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:
         _count(terminal, sum(status.turns.values()), status.oldest_turn_s),
     )
     yield say("Outbox"), _count(terminal, status.outbox, status.oldest_row_s)
+    states = {RowState.DEAD: say("given up"), RowState.UNKNOWN: say("nobody knows if it arrived")}
     for row in status.undelivered:
-        yield say("Not delivered"), row
+        yield say("Not delivered"), f"{row.to}: {states.get(row.state, row.state)}"
     for channel in status.channels:
         reason = told(terminal.language, channel.reason)
         how = say("works") if channel.up else say("down: {reason}", reason=reason)

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import click
+from msgspec.structs import replace
 
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.cli.service import asked
@@ -54,13 +55,22 @@ def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
 @click.pass_obj
 def pair(terminal: Terminal, code: str, as_user: str, role: str) -> None:
     """Let a stranger in by the code that they were shown (or the id in `pairings`)."""
-    wish = Admit(as_user=as_user, role=Level(role), **{_kind(code): code})
+    wish = replace(_stranger(code), as_user=as_user, role=Level(role))
     person = asked(terminal, Control.admit, wish)
     click.echo(terminal.say("{name} is let in.", name=person.name))
 
 
-def _kind(code: str) -> str:
-    return "id" if _ID.fullmatch(code) else "code"
+@command.command()
+@click.argument("code")
+@click.pass_obj
+def refuse(terminal: Terminal, code: str) -> None:
+    """Send a stranger away by their code (or the id in `pairings`); they are told once."""
+    knock = asked(terminal, Control.refuse, _stranger(code))
+    click.echo(terminal.say("{name} is not let in.", name=knock.name or code))
+
+
+def _stranger(code: str) -> Admit:
+    return Admit(id=code) if _ID.fullmatch(code) else Admit(code=code)
 
 
 def _clock_time(at: float) -> str:

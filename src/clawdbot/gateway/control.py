@@ -13,17 +13,20 @@ import msgspec
 from aiohttp import web
 
 from clawdbot import __version__
+from clawdbot.conversation.answer import notice
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Clock, Db, Tx
+from clawdbot.domain.text import say
 from clawdbot.gateway.body import body
 from clawdbot.gateway.inbox import Inbox
-from clawdbot.gateway.pairing import hash_code
+from clawdbot.gateway.pairing import hash_code, refuse
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.gateway.setup import Answers, Finding, Setup
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
-from clawdbot.store import outbox, people, turns
+from clawdbot.store import inbox, outbox, people, turns
+from clawdbot.store.people import Pairing
 
 T = TypeVar("T")
 
@@ -36,6 +39,13 @@ class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
     reason: str
     remedy: str
+
+
+class Undelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was given up (`dead`), or of which nobody knows whether it arrived."""
+
+    to: str
+    state: outbox.RowState
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +61,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     oldest_turn_s: float
     outbox: int
     oldest_row_s: float
-    undelivered: tuple[str, ...]
+    undelivered: tuple[Undelivered, ...]
     owner: str
     room_left: bool
 
@@ -91,6 +101,11 @@ class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     as_user: str = ""
     role: Level = Level.MEMBER
 
+    @property
+    def hashed(self) -> str:
+        """Give what the code is kept as."""
+        return self.id or hash_code(self.code)
+
 
 @dataclass(slots=True, kw_only=True)
 class Control:
@@ -104,6 +119,7 @@ class Control:
     environment: str
     room_left: Callable[[], bool]
     ended: Callable[[], None]
+    deliver: Callable[[str], None]
     address: str = ""
     since: float = field(init=False)
 
@@ -130,7 +146,7 @@ class Control:
                 oldest_turn_s=max(0.0, now - oldest) if oldest else 0.0,
                 outbox=depth,
                 oldest_row_s=max(0.0, now - since) if since else 0.0,
-                undelivered=tuple(f"{r.to.key} {r.state}" for r in outbox.failed(tx, 10)),
+                undelivered=tuple(map(_undelivered, outbox.failed(tx, 10))),
                 owner=owners[0].name if owners else "",
                 room_left=self.room_left(),
             )
@@ -144,17 +160,31 @@ class Control:
     async def knocking(self) -> list[Knock]:
         """List the strangers who wait to be let in."""
         now = self.clock.now()
-        waiting = await self.db.read(lambda tx: people.open_pairings(tx, now))
-        return [
-            Knock(id=p.code_hash, name=p.name, platform=p.platform, expires_at=p.expires_at)
-            for p in waiting
-        ]
+        return [_knock(p) for p in await self.db.read(lambda tx: people.open_pairings(tx, now))]
 
     async def admit(self, wish: Admit) -> Person:
         """Let a stranger in; raises BadInput where there is no such code or user."""
         user = await self._user(wish.as_user) if wish.as_user else None
-        code = wish.id or hash_code(wish.code)
-        return _person(await self.inbox.admit(code, user, wish.role))
+        return _person(await self.inbox.admit(wish.hashed, user, wish.role))
+
+    async def refuse(self, wish: Admit) -> Knock:
+        """Send a stranger away, and tell them once; raises BadInput where there is no such code."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> tuple[Pairing, str]:
+            pairing = refuse(tx, wish.hashed, now=now)
+            held = inbox.get(tx, pairing.held)
+            if held is None:
+                return pairing, ""
+            text = say(pairing.language, "The owner of this assistant does not let you in.")
+            to = held.inbound.to
+            notice(tx, f"{pairing.held}:refused", to, "", text, now=now)
+            return pairing, to.key
+
+        pairing, destination = await self.db.write(work)
+        if destination:
+            self.deliver(destination)
+        return _knock(pairing)
 
     async def owner(self) -> User | None:
         """Find the owner, as whom the socket acts."""
@@ -214,6 +244,7 @@ CALLS: dict[str, Callable[..., Awaitable[object]]] = {
         Control.people,
         Control.knocking,
         Control.admit,
+        Control.refuse,
         Control.adopt,
         Control.set_up,
         Control.check_model,
@@ -276,6 +307,19 @@ def _channels(supervisor: Supervisor) -> tuple[ChannelStatus, ...]:
             kind=kind, account=account, up=health.up, reason=health.reason, remedy=health.remedy
         )
         for (kind, account), health in supervisor.report().items()
+    )
+
+
+def _undelivered(row: outbox.Row) -> Undelivered:
+    return Undelivered(to=row.to.key, state=outbox.RowState(row.state))
+
+
+def _knock(pairing: Pairing) -> Knock:
+    return Knock(
+        id=pairing.code_hash,
+        name=pairing.name,
+        platform=pairing.platform,
+        expires_at=pairing.expires_at,
     )
 
 

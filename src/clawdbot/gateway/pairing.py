@@ -16,6 +16,7 @@ from clawdbot.store import people
 from clawdbot.store.people import Pairing
 
 _HOUR_S = 3600.0
+_REFUSED_S = 30 * 86400.0
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 8
 
@@ -45,9 +46,12 @@ def knock(
 ) -> str | None:
     """Give a stranger a code and name the inbox row that is held for it: the first that came.
 
-    A later message gets a new code in place of the last; None where there were too many.
+    A later message gets a new code in place of the last; None where there were too many, or where
+    the stranger was refused: who was told no hears nothing more.
     """
     platform, sender = inbound.to.channel, inbound.sender
+    if people.refused(tx, platform, sender.id, now - _REFUSED_S):
+        return None
     mine, every = people.pairings_between(tx, platform, sender.id, now - _HOUR_S, now)
     if mine >= limits.pairings_per_sender or every >= limits.pairings_in_all:
         return None
@@ -75,10 +79,7 @@ def admit(tx: Tx, code_hash: str, user: User | None, newcomer: User, *, now: flo
 
     Raises BadInput where the code is unknown or too old.
     """
-    pairing = people.find_pairing(tx, code_hash, now)
-    if pairing is None:
-        message = "This pairing code is unknown or too old. Let the person write again."
-        raise BadInput(message)
+    pairing = _found(tx, code_hash, now)
     if user is None:
         user = User(
             id=newcomer.id,
@@ -91,3 +92,18 @@ def admit(tx: Tx, code_hash: str, user: User | None, newcomer: User, *, now: flo
     people.identify(tx, user.id, pairing.platform, pairing.external, name=pairing.name, now=now)
     people.close_pairings(tx, pairing.platform, pairing.external, "used")
     return Welcome(user=user, pairing=pairing)
+
+
+def refuse(tx: Tx, code_hash: str, *, now: float) -> Pairing:
+    """Use a code up without letting its stranger in; raises BadInput as `admit` does."""
+    pairing = _found(tx, code_hash, now)
+    people.close_pairings(tx, pairing.platform, pairing.external, "refused")
+    return pairing
+
+
+def _found(tx: Tx, code_hash: str, now: float) -> Pairing:
+    pairing = people.find_pairing(tx, code_hash, now)
+    if pairing is None:
+        message = "This pairing code is unknown or too old. Let the person write again."
+        raise BadInput(message)
+    return pairing

@@ -57,8 +57,11 @@ class Chat:
         return page("aside", request, caller, values)
 
     async def admit(self, request: web.Request, caller: Caller) -> web.Response:
-        """Let in who knocks: as a new member, or as the owner's own account."""
+        """Let in who knocks, as a new member or as the owner's own account, or send them away."""
         given = await form(request)
+        if given.get("as") == "no":
+            await self._with.control.refuse(Admit(id=given.get("id", "")))
+            return to("/chat")
         me = _user(caller).name if given.get("as") == "me" else ""
         await self._with.control.admit(Admit(id=given.get("id", ""), as_user=me))
         return to("/chat")

@@ -107,6 +107,11 @@ def find_pairing(tx: Tx, code_hash: str, now: float) -> Pairing | None:
     return tx.one(Pairing, "pairings.find", code_hash=code_hash, now=now)
 
 
+def refused(tx: Tx, platform: str, external: str, since: float) -> bool:
+    """Tell whether a stranger was refused since a time."""
+    return bool(tx.one(int, "pairings.refused", platform=platform, external=external, since=since))
+
+
 def open_pairings(tx: Tx, now: float) -> list[Pairing]:
     """List who waits to be let in."""
     return tx.all(Pairing, "pairings.open", now=now)

@@ -1,6 +1,8 @@
 """`clawdbot status`: how the service fares, for people and programs; 69 where none runs."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,27 @@ def test_a_service_that_runs(run: Run, environ: dict[str, str], home: Path) -> N
         assert shown["telegram/main"].startswith("down: ")
         chinese = run("--lang", "zh", "status").stdout
         assert "控制面板\thttp://127.0.0.1:" in chinese
+
+
+def test_what_was_not_delivered_is_told_in_words(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
+    to = '{"channel":"telegram","account":"main","chat":"5"}'
+    with running(environ):
+        with closing(sqlite3.connect(home / "data" / "clawdbot.db")) as db, db:
+            for position, state in enumerate(("unknown", "dead")):
+                row = (state, "5", position, to, "", "", "notice", "", "{}", state, 1, "", "", 0, 1)
+                db.execute(f"INSERT INTO outbox VALUES ({'?, ' * len(row)} NULL)", row)
+        told = json.loads(run("status", "--json").stdout)["undelivered"]
+        assert {"unknown", "dead"} == {row["state"] for row in told}
+        chinese = run("--lang", "zh", "status").stdout
+        assert "telegram/main/5/: 已放弃\n" in chinese
+        assert "telegram/main/5/: 不知道是否已送达\n" in chinese
+
+
+def test_the_systems_own_words_are_told_in_chinese(run: Run) -> None:
+    told = run("--home", "/dev/null/x", "--lang", "zh", "start").stderr
+    assert "不是文件夹" in told
 
 
 def test_without_a_service_it_says_how_to_start(run: Run) -> None:

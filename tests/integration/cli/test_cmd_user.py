@@ -75,6 +75,26 @@ async def test_a_stranger_is_let_in_without_a_service_and_answered_by_the_next(
         await answered(telegram, 5)
 
 
+async def test_a_refused_stranger_is_told_once(
+    run: Run, environ: dict[str, str], telegram: TelegramServer
+) -> None:
+    refusal = "The owner of this assistant does not let you in."
+    with running(environ):
+        code = await knock(telegram, 5)
+        done = await asyncio.to_thread(run, "user", "refuse", code)
+        assert (0, "") == (done.returncode, done.stderr)
+        assert done.stdout.endswith(" is not let in.\n")
+        await telegram.wait_for(5, lambda chat: chat[-1].text == refusal)
+        await telegram.user_says(5, 5, "please")
+        await knock(telegram, 6)  # who writes later is answered: the first was passed over
+        chat = await telegram.wait_for(5, bool)
+        assert [refusal, "please"] == [message.text for message in chat][-2:]
+        listing = await asyncio.to_thread(run, "user", "pairings", "--json")
+        assert 1 == len(json.loads(listing.stdout))
+        done = await asyncio.to_thread(run, "user", "pair", code)
+        assert 65 == done.returncode
+
+
 def test_an_unknown_code_or_user_is_told(run: Run) -> None:
     done = run("user", "pair", "ABCD2345")
     assert (65, "") == (done.returncode, done.stdout)

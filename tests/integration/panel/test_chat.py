@@ -117,6 +117,19 @@ async def test_the_owner_sees_who_knocks_and_lets_them_in(
     assert 400 == (await browser.post("/knocks", form)).status
 
 
+async def test_the_owner_sends_a_knock_away(
+    service: Running, browser: Browser, bob: Browser
+) -> None:
+    let_knock(service, "Cleo")
+    form = {"id": "c0de", "as": "no", "csrf": (await browser.get("/chat")).csrf}
+    assert 403 == (await bob.post("/knocks", form | {"csrf": (await bob.get("/chat")).csrf})).status
+    assert "/chat" == (await browser.post("/knocks", form)).path
+    assert "Cleo" not in (await browser.get("/aside")).text
+    async with service.local.post("http://clawdbot/people", data="[]") as answer:
+        assert {"Ann", "Bob"} == {user["name"] for user in await answer.json()}
+    assert 400 == (await browser.post("/knocks", form)).status
+
+
 async def test_who_knocks_can_be_the_owner_themselves(service: Running, browser: Browser) -> None:
     let_knock(service, "Ann (phone)")
     csrf = (await browser.get("/chat")).csrf

@@ -69,6 +69,11 @@ SELECT COALESCE(SUM(CASE WHEN platform = :platform AND external = :external THEN
        COUNT(*)
 FROM pairings WHERE created_at >= :since AND created_at <= :until;
 
+-- name: pairings.refused
+-- Tell whether a stranger was refused since a time.
+SELECT COUNT(*) FROM pairings
+WHERE platform = :platform AND external = :external AND created_at > :since AND state = 'refused';
+
 -- name: pairings.find
 -- Find an open code.
 SELECT code_hash, platform, external, name, language, held, created_at, expires_at FROM pairings
