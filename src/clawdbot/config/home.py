@@ -45,7 +45,7 @@ def prepare(home: Path, language: str = "en") -> None:
                 language,
                 "The folder {home} cannot be used: {reason}",
                 home=home,
-                reason=error.strerror,
+                reason=say(language, error.strerror or str(error)),
             )
         ) from error
 

@@ -12,7 +12,10 @@ from clawdbot.domain.text import say
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """The list; each with its place (`clawdbot.yaml:3`), an English sentence and its values."""
+    """The list; each with its place (`clawdbot.yaml:3`), an English sentence and its values.
+
+    A `reason` is the system's own words, which the catalogue knows too.
+    """
 
     found: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
@@ -33,11 +36,15 @@ class Problems:
     def settle(self, language: str) -> None:
         """Raise SettingsInvalid with a line for each problem, in the files' order, if any."""
         lines = [
-            f"{where}: {say(language, text, **values)}"
+            f"{where}: {say(language, text, **_spoken(language, values))}"
             for where, text, values in sorted(self.found, key=lambda found: _order(found[0]))
         ]
         if lines:
             raise SettingsInvalid("\n".join(lines))
+
+
+def _spoken(language: str, values: dict[str, str]) -> dict[str, str]:
+    return {name: say(language, v) if name == "reason" else v for name, v in values.items()}
 
 
 def _order(where: str) -> tuple[str, int]:

@@ -28,7 +28,7 @@ def read(path: Path, problems: Problems) -> str:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)
     except OSError as error:
-        problems.say(path.name, "cannot be read: {reason}", reason=error.strerror or "")
+        problems.say(path.name, "cannot be read: {reason}", reason=error.strerror or str(error))
         return ""
     if len(data) > _LIMIT:
         problems.say(path.name, "larger than 1 MiB")

@@ -23,10 +23,10 @@ def say(language: str, english: str, /, **values: object) -> str:
 
 
 def told(language: str, text: str) -> str:
-    """Give a sentence of ours in a language, also where it stands behind a place (`host: ...`)."""
+    """Give a sentence of ours in a language, also where it stands behind places (`host: ...`)."""
+    known = say(language, text)
     place, mark, sentence = text.partition(": ")
-    known = say(language, sentence)
-    return f"{place}: {known}" if mark and known != sentence else say(language, text)
+    return f"{place}: {told(language, sentence)}" if mark and known == text else known
 
 
 def language_of(tag: str) -> str:

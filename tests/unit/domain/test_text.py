@@ -46,6 +46,7 @@ def test_an_answer_is_in_the_language_of_the_words(words: str, default: str, exp
         ("Stopped.", "已停止。"),
         ("127.0.0.1: Stopped.", "127.0.0.1: 已停止。"),
         ("127.0.0.1: something else", "127.0.0.1: something else"),
+        ("net.ca_file: /a: Permission denied", "net.ca_file: /a: 没有权限"),
     ],
 )
 def test_a_sentence_behind_a_place_is_translated_too(text: str, expected: str) -> None:
