@@ -29,9 +29,11 @@ from clawdbot.store.turns import Turn
 from clawdbot.tools.registry import Grant, Ready, Registry
 
 _REFUSED = {
+    "not answered": "Nobody answered in time. Do not ask again; say what you would have done.",
     "refused": "The user said no. Do not ask again; say what you would have done.",
     "asked too often": "Too much was asked in this turn. Say what is left to do.",
 }
+_UNKNOWN = "It is not known whether this happened; it was not repeated."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,12 @@ class Acts:
         self, rights: Rights, call: Call, ready: Ready, decision: Decision
     ) -> tuple[str, bool]:
         journal, turn = self._with.journal, self._turn
-        step = Step(key=f"call/{call.id}", source=Source.TOOL, taint=ready.taint)
+        step = Step(
+            key=f"call/{call.id}",
+            source=Source.TOOL,
+            taint=ready.taint,
+            intent=call.tool.encode(),
+        )
         if ready.tool.read is not None:
             return (await journal.observe(turn, step, ready.run)).decode(), False
         if decision.rule == "approved":
@@ -211,8 +218,7 @@ class Acts:
         except Ambiguous:
             planned = ready.planned("unknown outcome", again=step.key)
             if rights.refused(planned):
-                text = "It is not known whether this happened; it was not repeated."
-                return _Outcome(text, failed=True)
+                return _Outcome(_UNKNOWN, failed=True)
             if not rights.take(planned):
                 raise _Unsure(planned) from None
             again = replace(step, key=f"{step.key}/again")
@@ -222,14 +228,26 @@ class Acts:
     async def _deny(self, call: Call, ready: Ready, decision: Deny) -> str:
         """Put a no on record, once, and say it to the model."""
         text = _REFUSED.get(decision.rule, f"{Denied.__doc__} ({decision.rule})")
-        step = Step(key=f"call/{call.id}", source=Source.FIXED, taint=ready.taint)
+        step = Step(key=f"refused/{call.id}", source=Source.FIXED, taint=ready.taint)
         entry = replace(self._entry(call, ready, decision), kind=Kind.DECISION)
+        text = await self._begun(call, ready) or text
 
         def refuse(tx: Tx) -> bytes:
             self._with.record(tx, entry)
             return text.encode()
 
         return (await self._with.journal.transact(self._turn, step, refuse)).decode()
+
+    async def _begun(self, call: Call, ready: Ready) -> str:
+        """Tell what is known of a call that an earlier try began, before it was refused."""
+        key, text = f"call/{call.id}", ""
+        while (found := await self._with.journal.earlier(self._turn, key)) is not None:
+            if found.done and ready.tool.act is None:
+                return found.outcome.decode()
+            if found.done:
+                return msgspec.json.decode(found.outcome, type=_Outcome).text
+            key, text = f"{key}/again", _UNKNOWN
+        return text
 
     def _entry(self, call: Call, ready: Ready, decision: Decision) -> Entry:
         arguments = canonical(ready.arguments)

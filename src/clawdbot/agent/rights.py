@@ -12,6 +12,7 @@ from clawdbot.domain.binding import Given
 from clawdbot.domain.people import User
 from clawdbot.domain.policy import (
     NOBODY,
+    Allow,
     Ask,
     Context,
     Decision,
@@ -34,7 +35,10 @@ _HOUR_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What the store says at this moment; `user` is None where there is no such user any more."""
+    """What the store says at this moment; `user` is None where there is no such user any more.
+
+    `approvals` hold only those yeses whose giver could still give them.
+    """
 
     user: User | None
     custom: Mapping[str, Role]
@@ -45,18 +49,30 @@ class Rows:
 
 def read(tx: Tx, turn: Turn, limited: tuple[str, ...], now: float) -> Rows:
     """Read it, with the last hour's calls of the tools whose number is limited."""
+    custom = rights.roles(tx)
     return Rows(
         user=people.get(tx, turn.user_id),
-        custom=rights.roles(tx),
+        custom=custom,
         standing=rights.standing(tx, turn.user_id, turn.conversation_id, now),
-        approvals=rights.of_turn(tx, turn.id),
+        approvals=[a for a in rights.of_turn(tx, turn.id) if _holds(tx, a, custom)],
         recent={tool: rights.calls(tx, turn.user_id, tool, now - _HOUR_S) for tool in limited},
     )
 
 
+def entitled(user: User, asked: Approval, custom: Mapping[str, Role]) -> bool:
+    """Tell whether a user may answer: the requester within their role, an admin within theirs."""
+    role = role_of(user, custom)
+    able = all(
+        Effect(call.effect) in role.effects or call.tool in role.allowed
+        for call in asked.plan.calls
+    )
+    own = user.id == asked.user_id and not asked.plan.admin
+    return user.disabled_at is None and able and (own or user.runs_the_place)
+
+
 @dataclass(slots=True)
 class Rights:
-    """The rights of one act; what was approved is used up as calls take it.
+    """The rights of one act; a yes is promised to one call and used up as it runs.
 
     `lessened` bounds a sub-agent: effects that it never has, whoever it works for.
     """
@@ -68,6 +84,7 @@ class Rights:
     spent: tuple[str, ...]
     lessened: frozenset[Effect] = frozenset()
     _left: Counter[str] = field(init=False)
+    _promised: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         granted = (a for a in self.rows.approvals if a.state == State.GRANTED)
@@ -79,9 +96,13 @@ class Rights:
         if ready.tool.manifest.effect in self.lessened:
             return Deny("a helper may do less")
         planned = ready.planned()
-        decision = decide(self._context(ready, approved=self._left[planned.hash] > 0), ready.wish)
-        if isinstance(decision, Ask) and self._said_no(planned):
-            return Deny("refused", decision.trace)
+        approved = self._left[planned.hash] > self._promised[planned.hash]
+        decision = decide(self._context(ready, approved=approved), ready.wish)
+        if isinstance(decision, Allow) and decision.rule == "approved":
+            self._promised[planned.hash] += 1
+        if isinstance(decision, Ask) and (no := self._said_no(planned)):
+            rule = "not answered" if no == State.EXPIRED else "refused"
+            return Deny(rule, decision.trace)
         if isinstance(decision, Ask) and len(self.rows.approvals) >= ASKED_MOST:
             return Deny("asked too often", decision.trace)
         return decision
@@ -104,11 +125,13 @@ class Rights:
 
     def refused(self, planned: Planned) -> bool:
         """Tell whether exactly this was asked and not granted."""
-        return self._said_no(planned)
+        return bool(self._said_no(planned))
 
-    def _said_no(self, planned: Planned) -> bool:
+    def _said_no(self, planned: Planned) -> str:
+        """Tell how exactly this was answered, where it was asked and not granted."""
         over = (a for a in self.rows.approvals if a.state not in {State.OPEN, State.GRANTED})
-        return any(call.hash == planned.hash for a in over for call in a.plan.calls)
+        found = (a.state for a in over for call in a.plan.calls if call.hash == planned.hash)
+        return next(found, "")
 
     def _context(self, ready: Ready, *, approved: bool) -> Context:
         rows, user = self.rows, self.rows.user or ready.grant.user
@@ -122,6 +145,13 @@ class Rights:
             approved=approved,
             recent=rows.recent.get(ready.tool.manifest.name, 0),
         )
+
+
+def _holds(tx: Tx, asked: Approval, custom: Mapping[str, Role]) -> bool:
+    if asked.state != State.GRANTED:
+        return True
+    by = people.get(tx, asked.decided_by)
+    return by is not None and entitled(by, asked, custom)
 
 
 def plan_of(asked: list[tuple[Ready, Ask]]) -> Plan:

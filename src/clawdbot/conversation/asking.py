@@ -4,17 +4,21 @@ Never in a group: there only that something waits. Everything that will run is s
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from clawdbot.conversation import answer
-from clawdbot.domain.approval import Plan, Verb, shown, token
+from clawdbot.domain.approval import Plan, State, Verb, shown, token
 from clawdbot.domain.caps import Caps
 from clawdbot.domain.chunk import cut
 from clawdbot.domain.inbound import OWN_CHANNELS, Address
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Button, Outgoing, Tx
 from clawdbot.domain.text import say
-from clawdbot.store import outbox, people
+from clawdbot.durable import journal
+from clawdbot.store import outbox, people, rights
 from clawdbot.store.conversations import ADDRESS
 from clawdbot.store.outbox import New, RowKind
 from clawdbot.store.rights import NewApproval
@@ -26,6 +30,14 @@ _LABELS = {
     Verb.ALWAYS: "Always exactly this",
     Verb.NO: "No",
 }
+ENDS: dict[str, str] = {
+    State.GRANTED: "Allowed.",
+    State.DENIED: "Not done.",
+    State.EXPIRED: "Nobody answered in time; not done.",
+    State.CANCELLED: "Taken back; not done.",
+}
+# What is left of a message's length for how it ended.
+_END_MOST = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +77,52 @@ def label(verb: Verb, language: str) -> str:
     return say(language, _LABELS[verb])
 
 
-def put(tx: Tx, turn: Turn, approval: NewApproval, caps: Caps, language: str) -> list[str]:
-    """Queue the question for everybody who may answer; name the destinations."""
+def put(
+    tx: Tx, turn: Turn, draft: NewApproval, caps: Callable[[Address], Caps], language: str
+) -> list[str]:
+    """Keep the question and queue it for everybody who may answer; name the destinations."""
+    approval = replace(draft, code=rights.free_code(tx, draft.code))
+    rights.ask(tx, approval)
     now = approval.created_at
     told = _askable(tx, turn, approval)
     for asked in told:
-        _queue(tx, asked, caps)
+        _queue(tx, asked, caps(asked.to))
     if not turn.to.group and told and turn.to.key == told[0].to.key:
         return [asked.to.key for asked in told]
     text = say(language, "This needs a yes. I have asked in private, and on the panel.")
     answer.notice(tx, f"{approval.id}:waits", turn.to, turn.user_id, text, now=now)
     return [turn.to.key, *(asked.to.key for asked in told)]
+
+
+def settle(tx: Tx, approval: str, state: str, now: float) -> list[str]:
+    """Take the buttons away and tell how it ended; name the destinations."""
+    told = []
+    for row in outbox.asked(tx, approval):
+        user = people.get(tx, row.user_id)
+        if not row.message.buttons or user is None:
+            continue
+        text = f"{row.message.text}\n\n{say(user.language, ENDS[state])}"
+        message = msgspec.structs.replace(row.message, text=text, buttons=())
+        new = New(
+            id=f"{row.id}:over",
+            to=row.to,
+            message=message,
+            kind=RowKind.NOTICE,
+            user=row.user_id,
+            stub=row.id,
+        )
+        outbox.put(tx, new, now)
+        told.append(row.to.key)
+    return told
+
+
+def end(
+    tx: Tx, turn: str, state: State, *, by: str = "", now: float
+) -> tuple[list[str], list[str]]:
+    """End all that a turn still asks and waits for; name the approvals and the destinations."""
+    ended = rights.close(tx, turn, state, by=by, now=now)
+    journal.forget(tx, turn)
+    return ended, [told for each in ended for told in settle(tx, each, state, now)]
 
 
 def question(plan: Plan, code: str, language: str) -> str:
@@ -91,15 +138,16 @@ def _askable(tx: Tx, turn: Turn, approval: NewApproval) -> list[Asked]:
         return []
     if approval.plan.admin:
         admins = (user for user in people.listed(tx) if user.runs_the_place)
-        return [a for user in admins if (a := _reach(tx, approval, user)) is not None]
+        found = (_reach(tx, approval, user) for user in admins)
+        return [asked for asked in found if asked is not None]
     if not turn.to.group:
         return [Asked(approval=approval, to=turn.to, user=requester)]
-    found = _reach(tx, approval, requester)
-    return [found] if found is not None else []
+    asked = _reach(tx, approval, requester, near=turn.to.channel)
+    return [asked] if asked is not None else []
 
 
-def _reach(tx: Tx, approval: NewApproval, user: User) -> Asked | None:
-    address = people.reachable(tx, user.id)
+def _reach(tx: Tx, approval: NewApproval, user: User, near: str = "") -> Asked | None:
+    address = people.reachable(tx, user.id, near)
     if address is None or user.disabled_at is not None:
         return None
     return Asked(approval=approval, to=ADDRESS.decode(address), user=user)
@@ -110,7 +158,8 @@ def _queue(tx: Tx, asked: Asked, caps: Caps) -> None:
     approval, language = asked.approval, asked.user.language
     if asked.to.channel in OWN_CHANNELS:
         return
-    chunks = cut(question(approval.plan, approval.code, language), caps.text_max, caps.unit)
+    text = question(approval.plan, approval.code, language)
+    chunks = cut(text, caps.text_max - _END_MOST, caps.unit)
     tokens = choices(approval.epoch, approval.id, approval.plan)
     keys = tuple(Button(label=label(verb, language), token=tok) for verb, tok in tokens)
     for index, chunk in enumerate(chunks):

@@ -30,9 +30,9 @@ from clawdbot.domain.messages import Message, Source, Text, fixed
 from clawdbot.domain.ports import Clock, Db, Deliveries, Stream, Tx
 from clawdbot.domain.settings import Core
 from clawdbot.domain.text import say
-from clawdbot.durable.journal import Journal, Parking, Step, Stopped
+from clawdbot.durable.journal import Journal, Parking, Step, Stopped, unknown
 from clawdbot.models.request import Used
-from clawdbot.store import conversations, people, rights, turns, usage
+from clawdbot.store import conversations, people, turns, usage
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.conversations import ADDRESS
 from clawdbot.store.turns import Turn, TurnState
@@ -73,19 +73,26 @@ class Turns:
         """Work with the given parts."""
         self._with = around
         self._running: dict[str, asyncio.Timeout] = {}
+        self._late: dict[str, tuple[list[str], list[str]]] = {}
         self._log = structlog.get_logger("turn")
 
     def prepare(self, tx: Tx, turn: Turn) -> scenes.Rows | None:
         """Read what `run` will need, in the transaction that claims the turn."""
         if turn.body:
             # What is still open when a turn goes on was not answered in time.
-            rights.close(tx, turn.id, Answered.EXPIRED, by="", now=self._with.clock.now())
+            now = self._with.clock.now()
+            self._late[turn.id] = asking.end(tx, turn.id, Answered.EXPIRED, now=now)
         return scenes.read(tx, turn)
 
     async def run(self, turn: Turn, rows: scenes.Rows | None) -> str | None:
         """Run a claimed, prepared turn to its end; name its conversation's turn to start now."""
         shown = self._shown(turn)
         log = self._log.bind(turn=turn.id)
+        expired, told = self._late.pop(turn.id, ([], []))
+        for approval in expired:
+            shown.tell(LiveKind.ASKED, approval)
+        for destination in told:
+            self._with.deliveries.wake(destination)
         try:
             async with asyncio.timeout(self._with.settings.turns.seconds) as limit:
                 self._running[turn.id] = limit
@@ -188,11 +195,9 @@ class Turns:
         destinations: list[str] = []
 
         def also(tx: Tx) -> None:
-            rights.ask(tx, asked)
             for call in plan.calls:
                 around.tools.record(tx, _asked(turn, call, now))
-            caps = around.caps(turn.to)
-            destinations[:] = asking.put(tx, turn, asked, caps, scene.language)
+            destinations[:] = asking.put(tx, turn, asked, around.caps, scene.language)
 
         try:
             following = await around.journal.park(turn, step, parking, also)
@@ -217,9 +222,8 @@ class Turns:
 
     async def _cut_short(self, turn: Turn, shown: Shown) -> str | None:
         """End a turn that was told to stop, or that used up its time."""
-        scene = await self._with.db.read(lambda tx: scenes.load(tx, turn))
-        language = scene.language if scene else "en"
-        mark = say(language, "(stopped)")
+        scene, language, doubt = await self._with.db.read(lambda tx: _cut(tx, turn))
+        mark = say(language, "(stopped)") + doubt
         text = f"{shown.text}\n{mark}".strip()
         said = (*scene.words, fixed(text)) if scene else ()
         try:
@@ -231,9 +235,9 @@ class Turns:
 
     async def _bury(self, turn: Turn) -> str | None:
         """Dead-letter a turn that made no progress in any try: its user and the owner are told."""
-        scene = await self._with.db.read(lambda tx: scenes.load(tx, turn))
-        language = scene.language if scene else "en"
+        scene, language, doubt = await self._with.db.read(lambda tx: _cut(tx, turn))
         text = say(language, "I tried to answer this several times and failed. The owner is told.")
+        text += doubt
         ending = Ending(
             state=TurnState.DEAD, said=(*scene.words, fixed(text)) if scene else (), text=text
         )
@@ -304,6 +308,14 @@ class Turns:
             deliveries=around.deliveries,
             stub_after_s=around.settings.outbox.stub_after_s,
         )
+
+
+def _cut(tx: Tx, turn: Turn) -> tuple[Scene | None, str, str]:
+    """Read scene and language of a turn that ends early, and say which effects are in doubt."""
+    scene, found = scenes.load(tx, turn), unknown(tx, turn.id)
+    language, tools = scene.language if scene else "en", ", ".join(found)
+    said = say(language, "It is not known whether this was done: {tools}", tools=tools)
+    return scene, language, f"\n{said}" if found else ""
 
 
 def _apology(scene: Scene, state: State, error: ModelFailed) -> State:

@@ -6,6 +6,7 @@ a button whose token only a channel carries, or by a reply such as `YES 4821`. P
 
 import hashlib
 import hmac
+import json
 import re
 from base64 import urlsafe_b64encode
 from enum import StrEnum
@@ -102,6 +103,12 @@ _REACH = {
 }
 _REPLY = re.compile(r"(\w+?)\s*(\d{4})(?:\s+(\w+))?[.!。！]?", re.UNICODE)
 _MAC_LETTERS = 22
+# What shows as nothing, or turns the text around it: controls, formats, fillers, odd spaces.
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    "\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0e\ufeff\uffa0"
+    "\ufff0-\uffff\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
+)
 
 
 def digest_of(*parts: str) -> str:
@@ -112,6 +119,11 @@ def digest_of(*parts: str) -> str:
 def canonical(arguments: object) -> str:
     """Write arguments as JSON, always in the same way."""
     return msgspec.json.encode(arguments, order="deterministic").decode()
+
+
+def written(value: object) -> str:
+    """Write one argument as text: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else canonical(value)
 
 
 def reply(words: str) -> Answer | None:
@@ -152,7 +164,12 @@ def _line(call: Planned, language: str) -> str:
     lead = "(It is not known whether this happened already.) Again: {tool}" if call.again else ""
     head = say(language, lead, tool=call.tool) if lead else f"{call.tool} ({call.effect})"
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", call.arguments)), default=0))
-    return f"{head}\n{fence}\n{call.arguments}\n{fence}"
+    return f"{_seen(head)}\n{fence}\n{_seen(call.arguments)}\n{fence}"
+
+
+def _seen(text: str) -> str:
+    """Write what nobody would see as JSON writes it."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _mac(epoch: str, approval: str, plan: str, verb: Verb) -> str:

@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clawdbot.domain.approval import canonical, written
 from clawdbot.domain.binding import Sink, SinkKind
 from clawdbot.domain.origin import origin_of
 
 ANYTHING = "*"
+# In place of an argument's name: all arguments, as JSON, and no others.
+EXACTLY = "="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What somebody allowed in advance; `pattern` names an argument's value, `*` for any.
 
-    A URL's pattern may be an origin (`https://a.example`), a path's a folder (it ends in `/`).
+    `=` names all of a call's arguments at once. A URL's pattern may be an origin
+    (`https://a.example`), a path's a folder (it ends in `/`).
     """
 
     id: str
@@ -27,6 +31,8 @@ def covers(
     """Tell whether a standing yes is for this call: every target of it fits the pattern."""
     if standing.tool != tool:
         return False
+    if EXACTLY in standing.pattern:
+        return standing.pattern[EXACTLY] == canonical(arguments)
     kinds = {sink.argument: sink.kind for sink in sinks}
     return all(
         _fits(standing.pattern.get(name, ""), kinds.get(name), arguments.get(name, ""))
@@ -35,7 +41,7 @@ def covers(
 
 
 def _fits(pattern: str, kind: SinkKind | None, value: object) -> bool:
-    if pattern == ANYTHING:
+    if pattern in {ANYTHING, written(value)}:
         return True
     if isinstance(value, list | tuple) and kind is not SinkKind.COMMAND:
         return all(_fits(pattern, kind, one) for one in value)

@@ -238,6 +238,12 @@ class Journal:
         outcome = await fn()
         return await self.transact(turn, step, lambda _: outcome)
 
+    async def earlier(self, turn: Turn, key: str) -> Recorded | None:
+        """Read a step of an earlier try."""
+        return await self._db.read(
+            lambda tx: tx.one(Recorded, "steps.get", turn_id=turn.id, key=key)
+        )
+
     async def record(self, turn: Turn, step: Step, version: int, body: bytes) -> None:
         """Record a step and the state it leads to."""
 
@@ -320,11 +326,23 @@ def signal(tx: Tx, wait: str, answer: bytes, state: str = "answered") -> str | N
     found = tx.one(Wait, "waits.get", id=wait)
     if found is None or tx.run("waits.answer", id=wait, state=state, answer=answer) != 1:
         return None
+    timers.drop(tx, WAIT_TIMER, wait)
     turn = turns.get(tx, found.turn_id)
     if turn is None or turn.state != TurnState.PARKED:
         return None
     _enter(tx, turn)
     return turn.id
+
+
+def forget(tx: Tx, turn: str) -> None:
+    """Wait for nothing more in a turn, its timers neither."""
+    for wait in tx.all(str, "waits.close", turn_id=turn):
+        timers.drop(tx, WAIT_TIMER, wait)
+
+
+def unknown(tx: Tx, turn: str) -> list[str]:
+    """Name a turn's effects (by their intents) of which nobody knows whether they happened."""
+    return tx.all(lambda intent: bytes(intent).decode(), "steps.unknown", turn_id=turn)
 
 
 def answer(tx: Tx, wait: str) -> Wait | None:

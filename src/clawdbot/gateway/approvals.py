@@ -7,12 +7,14 @@ everything; the first answer stands.
 from collections.abc import Callable
 from dataclasses import replace
 
+from clawdbot.agent.rights import entitled
+from clawdbot.conversation import asking
 from clawdbot.domain import approval as asked
 from clawdbot.domain.approval import Scope, State, Verb
-from clawdbot.domain.inbound import ChatKind, Outcome
-from clawdbot.domain.people import User
-from clawdbot.domain.policy import ROLES, Effect, role_of
+from clawdbot.domain.inbound import ChatKind, InboundKind, Outcome
 from clawdbot.domain.ports import Tx
+from clawdbot.domain.standing import EXACTLY
+from clawdbot.domain.text import say
 from clawdbot.durable.journal import signal
 from clawdbot.gateway.controls import Control, Verdict, refused, reply, stale_click
 from clawdbot.store import rights, turns
@@ -42,10 +44,13 @@ class Desk:
         answer = asked.reply(control.words)
         if answer is None or control.inbound.chat is not ChatKind.DIRECT:
             return None
+        # What a job or an event says in its owner's name is not their yes.
+        if any(part.taint for part in control.inbound.parts):
+            return None
         meant = [
             found
             for found in rights.with_code(control.tx, answer.code, self._epoch)
-            if _entitled(control.tx, control.user, found)
+            if _entitled(control, found)
         ]
         if not meant:
             return reply(control, "Nothing waits for this answer.")
@@ -60,9 +65,7 @@ class Desk:
         _, verb, mac = opened
         if not asked.genuine(mac, self._epoch, found.id, found.hash, verb):
             return stale_click(control)
-        if control.inbound.chat is not ChatKind.DIRECT or not _entitled(
-            control.tx, control.user, found
-        ):
+        if control.inbound.chat is not ChatKind.DIRECT or not _entitled(control, found):
             return refused("not theirs to answer", control.user.id)
         return self._settle(control, found, verb)
 
@@ -72,44 +75,42 @@ class Desk:
         scope = _SCOPES.get(verb, "")
         late = now >= found.expires_at or found.state != State.OPEN or found.epoch != self._epoch
         if late or not rights.answer(tx, found.id, state, scope, by=user.id, now=now):
-            return reply(control, "This was answered already, or is too old.")
+            return _said(control, "This was answered already, or is too old.", "stale answer")
         if verb in {Verb.CONVERSATION, Verb.ALWAYS} and not found.plan.admin:
             _stand(control, found, verb)
         for call in found.plan.calls:
             self._record(tx, _entry(control, found, call, verb))
         turn = signal(tx, found.id, verb.encode())
         asker = turns.get(tx, found.turn_id)
-        said = "Not done." if verb is Verb.NO else "Allowed."
-        verdict = reply(control, said)
-        if control.inbound.click:
-            # The press itself is answered; no further line in the chat.
-            verdict = Verdict(decision=verdict.decision, notice=verdict.notice)
-        decision = Decision(outcome=Outcome.CONTROL, reason=f"approval {state}", user=user.id)
+        verdict = _said(control, asking.ENDS[state], f"approval {state}")
         wake = [turn] if turn is not None else []
         told = ((asker.to, found.id),) if asker is not None else ()
-        return replace(verdict, decision=decision, wake=wake, asked=told)
+        deliver = [*verdict.deliver, *asking.settle(tx, found.id, state, now)]
+        return replace(verdict, wake=wake, deliver=deliver, asked=told)
 
 
-def _entitled(tx: Tx, user: User, found: Approval) -> bool:
-    """Tell whether a user may answer: the requester within their role, an admin within theirs."""
-    role = role_of(user, {} if user.role in ROLES else rights.roles(tx))
-    able = all(
-        Effect(call.effect) in role.effects or call.tool in role.allowed
-        for call in found.plan.calls
-    )
-    own = user.id == found.user_id and not found.plan.admin
-    return user.disabled_at is None and able and (own or user.runs_the_place)
+def _entitled(control: Control, found: Approval) -> bool:
+    return entitled(control.user, found, rights.roles(control.tx))
+
+
+def _said(control: Control, english: str, reason: str) -> Verdict:
+    """Answer: to a press on its own screen only, to words by a line in the chat."""
+    decision = Decision(outcome=Outcome.CONTROL, reason=reason, user=control.user.id)
+    if control.inbound.kind is InboundKind.CLICK:
+        return Verdict(decision=decision, notice=say(control.user.language, english))
+    return replace(reply(control, english), decision=decision)
 
 
 def _stand(control: Control, found: Approval, verb: Verb) -> None:
-    """Keep a standing yes for exactly what was shown."""
+    """Keep a standing yes: always for exactly what was shown, in a conversation for its targets."""
+    here = verb is Verb.CONVERSATION
     for index, call in enumerate(found.plan.calls):
         new = NewStanding(
             id=f"{found.id}.{index}",
             user_id=found.user_id,
             tool=call.tool,
-            pattern=call.sinks,
-            conversation_id=found.conversation_id if verb is Verb.CONVERSATION else "",
+            pattern=call.sinks if here and call.sinks else {EXACTLY: call.arguments},
+            conversation_id=found.conversation_id if here else "",
             granted_by=control.user.id,
             created_at=control.now,
         )

@@ -5,6 +5,7 @@ Each checks its permission in the same transaction.
 
 from dataclasses import dataclass, field
 
+from clawdbot.conversation import asking
 from clawdbot.conversation.answer import notice
 from clawdbot.conversation.scenes import Begun
 from clawdbot.domain.approval import State
@@ -12,7 +13,7 @@ from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
-from clawdbot.store import conversations, inbox, rights, turns
+from clawdbot.store import conversations, inbox, turns
 from clawdbot.store.conversations import Conversation
 from clawdbot.store.inbox import Decision
 from clawdbot.store.turns import TurnState
@@ -74,15 +75,16 @@ def stop(control: Control, lane: Conversation | None) -> Verdict:
         # It runs: its own end tells that it was stopped.
         return Verdict(decision=decision, wake=[head.id])
     by, now = control.user.id, control.now
-    rights.close(control.tx, head.id, State.CANCELLED, by=by, now=now)
+    ended, told = asking.end(control.tx, head.id, State.CANCELLED, by=by, now=now)
     verdict = reply(control, "Stopped.")
     following = turns.head(control.tx, head.conversation_id)
     return Verdict(
         decision=decision,
         wake=[following.id] if following is not None else [],
-        deliver=verdict.deliver,
+        deliver=[*verdict.deliver, *told],
         notice=verdict.notice,
         ended=(head.id,),
+        asked=tuple((head.to, approval) for approval in ended),
     )
 
 

@@ -20,7 +20,8 @@ from clawdbot.gateway.supervisor import Supervisor
 
 _TICK_S = 0.25
 _TYPING_AFTER_S = 0.7
-_ENDED = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED})
+# A turn that asked somebody gave up its lane, and begins anew with the answer.
+_ENDED = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED, LiveKind.ASKED})
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from clawdbot.domain.events import Live, LiveKind
 
 _BACKLOG_MAX = 2000
 _BEGINS = frozenset({LiveKind.STARTED, LiveKind.RESET})
-_ENDS = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED})
+_ENDS = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED, LiveKind.ASKED})
 
 
 class LocalStream:

@@ -105,6 +105,11 @@ def get(tx: Tx, row: str) -> Row | None:
     return tx.one(Row, "outbox.get", id=row)
 
 
+def asked(tx: Tx, approval: str) -> list[Row]:
+    """List the rows that put a question to people."""
+    return tx.all(Row, "outbox.between", low=f"{approval}:ask:", high=f"{approval}:ask;")
+
+
 def open_rows(tx: Tx, destination: str, most: int = 16) -> list[Row]:
     """List what a destination still has to get, in order."""
     return tx.all(Row, "outbox.open", destination=destination, most=most)

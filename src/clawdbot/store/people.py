@@ -72,9 +72,14 @@ def set_profile(tx: Tx, user: User) -> None:
     tx.run("people.set_profile", **values(user))
 
 
-def reachable(tx: Tx, user: str) -> bytes | None:
-    """Find the address (JSON) where a user was last spoken with in person."""
-    return tx.one(lambda address, _: bytes(address), "people.reachable", user_id=user)
+def reachable(tx: Tx, user: str, near: str = "") -> bytes | None:
+    """Find the address (JSON) where a user was last spoken with in person.
+
+    Best on the channel `near`, last on our own sockets, which reach only who looks.
+    """
+    return tx.one(
+        lambda address, _: bytes(address), "people.reachable", user_id=user, near=f"{near}:%"
+    )
 
 
 def add_pairing(tx: Tx, pairing: Pairing) -> None:

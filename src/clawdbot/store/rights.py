@@ -177,9 +177,23 @@ def answer(tx: Tx, id_: str, state: State, scope: str, *, by: str, now: float) -
     return tx.run("approvals.decide", id=id_, state=state, scope=scope, decided_by=by, now=now) == 1
 
 
-def close(tx: Tx, turn: str, state: State, *, by: str, now: float) -> int:
-    """End what a turn still asks."""
-    return tx.run("approvals.close", turn_id=turn, state=state, decided_by=by, now=now)
+def close(tx: Tx, turn: str, state: State, *, by: str, now: float) -> list[str]:
+    """End what a turn still asks; name it."""
+    return tx.all(str, "approvals.close", turn_id=turn, state=state, decided_by=by, now=now)
+
+
+def free_code(tx: Tx, wish: str) -> str:
+    """Find a code, from the wished one on, that means nothing else, now or lately."""
+    code = wish
+    while tx.one(int, "approvals.taken", code=code):
+        code = f"{(int(code) + 1) % 10_000:04}"
+    return code
+
+
+def depth(tx: Tx, epoch: str) -> tuple[int, float | None]:
+    """Count what waits for an answer, and tell since when."""
+    found = tx.one(lambda count, since: (int(count), since), "approvals.depth", epoch=epoch)
+    return found or (0, None)
 
 
 def calls(tx: Tx, user: str, tool: str, since: float) -> int:

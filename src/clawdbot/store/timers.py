@@ -38,6 +38,11 @@ def end(tx: Tx, timer: str, state: str) -> bool:
     return tx.run("timers.end", id=timer, state=state) == 1
 
 
+def drop(tx: Tx, kind: str, subject: str) -> None:
+    """Use up the timers of a subject that needs them no longer."""
+    tx.run("timers.drop", kind=kind, subject=subject)
+
+
 def of_user(tx: Tx, user: str, kind: str) -> list[Timer]:
     """List a user's waiting timers of a kind."""
     return tx.all(Timer, "timers.of_user", user_id=user, kind=kind)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from clawdbot.domain.approval import Planned, canonical
+from clawdbot.domain.approval import Planned, canonical, written
 from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
@@ -81,7 +81,7 @@ class Ready:
     def planned(self, why: str = "", again: str = "") -> Planned:
         """Show it whole to whoever is asked."""
         manifest = self.tool.manifest
-        sinks = {s.argument: _text(self.arguments.get(s.argument, "")) for s in manifest.sinks}
+        sinks = {s.argument: written(self.arguments.get(s.argument, "")) for s in manifest.sinks}
         return Planned(
             tool=manifest.name,
             effect=manifest.effect,
@@ -188,7 +188,3 @@ def _entry(tool: Tool) -> _Entry:
         return msgspec.structs.asdict(decoder.decode(text))
 
     return _Entry(tool, schema_of(arguments), bind)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else canonical(value)

@@ -29,6 +29,15 @@ PAY: list[JSON] = [
             {"tool": "pay", "arguments": {"to": "b", "amount": 2}},
         ],
     },
+    {
+        "when": "hang",
+        "calls": [{"tool": "pay", "arguments": {"to": "limbo", "amount": 5}}],
+    },
+    {
+        "when": "crash",
+        "calls": [{"tool": "pay", "arguments": {"to": "chance", "amount": 7}}],
+    },
+    {"when": "slow", "say": "one two three", "pause_s": 0.2},
     {"when": "broken", "calls": [{"tool": "pay", "arguments": {"to": "nobody", "amount": 0}}]},
     {
         "when": "lay out",
@@ -52,11 +61,20 @@ class Bank:
 
     def __init__(self) -> None:
         self.paid: list[str] = []
+        self.tried = 0
+        self.tries_lost = 1
 
     async def pay(self, grant: Grant, to: str, amount: int) -> str:
         """Pay somebody."""
         if not amount:
             raise ToolFailed("The bank refuses to pay nothing.")
+        if to == "limbo":
+            await asyncio.Event().wait()
+        if to == "chance":
+            self.tried += 1
+            if self.tried <= self.tries_lost:
+                # As if the process had died in the middle.
+                raise ConnectionResetError
         self.paid.append(f"{amount} to {to} for {grant.user.name}")
         return f"paid {amount} to {to}"
 
@@ -80,6 +98,12 @@ class Talk:
 
     async def say(self, text: str) -> None:
         await self._send("send", text=text)
+
+    async def until_said(self, text: str) -> JSON:
+        """Wait for an answer that has a text."""
+        while text not in str((final := await self.next("final"))["text"]):
+            continue
+        return final
 
     async def answer(self, approval: JSON, verb: str) -> JSON:
         """Choose, and give what the service says to it."""
@@ -205,16 +229,22 @@ async def test_stop_takes_a_question_back(short_home: Path) -> None:
     async with bank(short_home) as (_, talk, counter):
         approval = await talk.asked("pay the rent")
         await talk.say("/stop")
-        await talk.next("ack")
+        closed = await talk.next("approval")
+        assert ("cancelled", []) == (closed["state"], closed["choices"])
         ack = await talk.answer(approval, "yes")
         assert "This was answered already, or is too old." == ack["notice"]
         assert [] == counter.paid
+    assert [("closed",)] == rows(short_home, "SELECT state FROM waits")
+    assert [("dropped",)] == rows(short_home, "SELECT state FROM timers")
 
 
 async def test_a_question_that_nobody_answers_expires(short_home: Path) -> None:
     async with bank(short_home, turns={"approval_s": 0.2}) as (_, talk, counter):
         await talk.asked("pay the rent")
-        assert "said no" in str((await talk.next("final"))["text"])
+        # Every screen hears that the buttons are of no use any more.
+        closed = await talk.next("approval")
+        assert ("expired", []) == (closed["state"], closed["choices"])
+        assert "Nobody answered in time." in str((await talk.next("final"))["text"])
         assert [] == counter.paid
     assert [("expired",)] == rows(short_home, "SELECT state FROM approvals")
 

@@ -100,3 +100,14 @@ def test_everything_is_shown_and_cannot_leave_its_fence() -> None:
     text = shown(Plan(calls=(msgspec.structs.replace(CALL, arguments=long),)), "en")
     assert long in text
     assert "`" * 5 in text
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u202e", "\u200b", "\u2066", "\ufeff", "\u00a0", "\u3164", "\U000e0041", "\x9b"]
+)
+def test_what_nobody_would_see_is_written_out(hidden: str) -> None:
+    arguments = canonical({"to": f"ann{hidden}@a.example"})
+    text = shown(Plan(calls=(msgspec.structs.replace(CALL, arguments=arguments),)), "en")
+    assert hidden not in text
+    [line] = [line for line in text.splitlines() if line.startswith("{")]
+    assert arguments == canonical(msgspec.json.decode(line))

@@ -24,6 +24,8 @@ def _covers(pattern: dict[str, str], sinks: tuple[Sink, ...], arguments: dict[st
         ({"path": "a.txt"}, PATH, {"path": ["a.txt", "a.txt"]}),
         ({"command": "git status"}, COMMAND, {"command": ["git", "status"]}),
         ({}, (), {"anything": "at all"}),
+        ({"=": '{"a":1,"b":["x"]}'}, (), {"b": ["x"], "a": 1}),
+        ({"command": '["git","status"]'}, COMMAND, {"command": ["git", "status"]}),
     ],
 )
 def test_it_covers(
@@ -44,6 +46,8 @@ def test_it_covers(
         ({"path": "/srv/docs/"}, PATH, {"path": "/srv/docs2/a"}),
         ({"path": "a.txt"}, PATH, {"path": ["a.txt", "b.txt"]}),
         ({}, URL, {"url": "https://a.example/"}),
+        ({"=": "{}"}, (), {"anything": "at all"}),
+        ({"=": '{"a":1}'}, (), {"a": 1, "b": 2}),
         ({"method": "GET"}, URL, {"method": "GET", "url": "https://a.example/"}),
         ({"url": "*", "method": "GET"}, URL, {"method": "POST", "url": "https://a.example/"}),
     ],

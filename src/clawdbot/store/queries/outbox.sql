@@ -18,6 +18,12 @@ SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body
        ref, not_before, created_at
 FROM outbox WHERE id = :id;
 
+-- name: outbox.between
+-- List rows by their ids, those that put a question without those that end it.
+SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body, state, attempts,
+       ref, not_before, created_at
+FROM outbox WHERE id > :low AND id < :high AND stub_id = '' ORDER BY id;
+
 -- name: outbox.open
 -- List what a destination still has to get, in order.
 SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body, state, attempts,

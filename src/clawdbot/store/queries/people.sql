@@ -46,9 +46,11 @@ VALUES (:platform, :external, :user_id, :name, :created_at)
 ON CONFLICT (platform, external) DO NOTHING;
 
 -- name: people.reachable
--- Find where a user was last spoken with in person.
+-- Find where a user was last spoken with in person, best near, last on our own sockets.
 SELECT c.address, c.receiver FROM conversations c
-WHERE c.user_id = :user_id AND c.scope LIKE 'direct:%' ORDER BY c.session_last DESC LIMIT 1;
+WHERE c.user_id = :user_id AND c.scope LIKE 'direct:%'
+ORDER BY CASE WHEN c.receiver LIKE :near THEN 0 WHEN c.receiver IN ('web', 'terminal') THEN 2 ELSE 1 END,
+         c.session_last DESC LIMIT 1;
 
 -- name: pairings.add
 -- Keep a code that a stranger was shown.

@@ -18,10 +18,14 @@ VALUES (:id, :user_id, :tool, :pattern, :conversation_id, :granted_by, :created_
 
 -- name: standings.of
 -- List what stands for a user in a conversation.
-SELECT id, tool, pattern FROM standings
-WHERE user_id IN (:user_id, '') AND conversation_id IN (:conversation_id, '') AND revoked_at IS NULL
-  AND (expires_at IS NULL OR expires_at > :now)
-ORDER BY id;
+-- What somebody else gave stands only as long as they run the place.
+SELECT s.id, s.tool, s.pattern FROM standings s
+WHERE s.user_id IN (:user_id, '') AND s.conversation_id IN (:conversation_id, '')
+  AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > :now)
+  AND (s.granted_by IN (:user_id, '') OR EXISTS (
+      SELECT 1 FROM users u WHERE u.id = s.granted_by AND u.disabled_at IS NULL
+                              AND u.role IN ('owner', 'admin')))
+ORDER BY s.id;
 
 -- name: standings.list
 -- List what was allowed in advance and not taken back, newest first.
@@ -87,7 +91,16 @@ WHERE id = :id AND state = 'open';
 -- name: approvals.close
 -- End what a turn still asks.
 UPDATE approvals SET state = :state, decided_by = :decided_by, decided_at = :now
-WHERE turn_id = :turn_id AND state = 'open';
+WHERE turn_id = :turn_id AND state = 'open' RETURNING id;
+
+-- name: approvals.taken
+-- Tell whether a code is in use, or was lately.
+SELECT COUNT(*) FROM (SELECT code FROM approvals ORDER BY id DESC LIMIT 1000) lately
+WHERE code = :code;
+
+-- name: approvals.depth
+-- Count what waits for an answer, and tell since when.
+SELECT COUNT(*), MIN(created_at) FROM approvals WHERE state = 'open' AND epoch = :epoch;
 
 -- name: rights.calls
 -- Count the calls of a tool by a user since a time.

@@ -2,6 +2,12 @@
 -- Read a step.
 SELECT state, intent, outcome, source, taint FROM steps WHERE turn_id = :turn_id AND key = :key;
 
+-- name: steps.unknown
+-- Name the effects of a turn of which nobody knows whether they happened.
+SELECT intent FROM steps s WHERE turn_id = :turn_id AND state = 'intent' AND NOT EXISTS (
+    SELECT 1 FROM steps a WHERE a.turn_id = s.turn_id AND a.key = s.key || '/again')
+ORDER BY key;
+
 -- name: steps.intend
 -- Record what is about to be done.
 INSERT INTO steps (turn_id, key, state, user_id, intent, outcome, source, taint, at)
@@ -31,3 +37,7 @@ SELECT id, turn_id, state, answer FROM waits WHERE id = :id;
 -- name: waits.answer
 -- Answer a wait, once.
 UPDATE waits SET state = :state, answer = :answer WHERE id = :id AND state = 'open';
+
+-- name: waits.close
+-- Wait no longer: the turn has ended.
+UPDATE waits SET state = 'closed' WHERE turn_id = :turn_id AND state = 'open' RETURNING id;

@@ -20,3 +20,7 @@ UPDATE timers SET state = :state WHERE id = :id AND state = 'waiting';
 -- List a user's waiting timers of a kind.
 SELECT id, kind, subject, user_id, body, due_at FROM timers
 WHERE user_id = :user_id AND kind = :kind AND state = 'waiting' ORDER BY due_at, id;
+
+-- name: timers.drop
+-- Use up the timers of a subject that needs them no longer.
+UPDATE timers SET state = 'dropped' WHERE kind = :kind AND subject = :subject AND state = 'waiting';
