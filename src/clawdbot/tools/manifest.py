@@ -4,7 +4,7 @@ A function's effect is what its author declares, or what its permissions allow w
 to declare less than one's permissions allow is a lie, and a plugin that lies is not loaded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import sha256
 from posixpath import normpath
@@ -13,7 +13,8 @@ from typing import Annotated, Literal, Union
 import msgspec
 from msgspec import Meta
 
-from clawdbot.domain.errors import PluginFailed
+from clawdbot.domain.binding import Sink, SinkKind
+from clawdbot.domain.errors import BadInput, PluginFailed
 from clawdbot.domain.policy import Effect
 
 Name = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_-]{0,39}\Z")]
@@ -24,6 +25,13 @@ _Identifier = Annotated[str, Meta(pattern=r"\A(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}\
 
 _EFFECTS = list(Effect)  # from the least to the gravest
 _WRITE = ":write"
+_PARAMS = "params"
+_SINKS = {
+    SinkKind.URL: {"url", "link", "address"},
+    SinkKind.HOST: {"host", "domain", "server"},
+    SinkKind.EMAIL: {"to", "cc", "bcc", "email", "recipient", "recipients"},
+    SinkKind.PATH: {"path", "file", "folder"},
+}
 _TYPES: dict[object, object] = {
     "string": str,
     "integer": int,
@@ -145,6 +153,32 @@ def schema_of(function: Function) -> dict[str, object]:
     return described | ({"required": required} if required else {})
 
 
+def sinks_of(function: Function) -> tuple[Sink, ...]:
+    """Name where an effect goes: every argument may, of a kind that its name and schema tell."""
+    if function.acts is Effect.READ:
+        return ()
+    return tuple(Sink(each.name, _kind(each)) for each in function.parameters)
+
+
+def typed(function: Function, given: Mapping[str, str]) -> dict[str, object]:
+    """Read arguments as somebody typed them: text where text is wanted, JSON elsewhere.
+
+    What the function has no parameter for goes to its `params`, if it takes them.
+    """
+    schemas = {each.name: each.schema for each in function.parameters}
+    found: dict[str, object] = {}
+    loose: dict[str, object] = {}
+    for name, text in given.items():
+        key = name if name in schemas else name.replace("-", "_")
+        if key in schemas:
+            found[key] = _value(schemas[key], text)
+        elif _PARAMS in schemas:
+            loose[name] = _value({}, text)
+        else:
+            raise BadInput(f"{function.name} has no parameter {name}.")
+    return found | ({_PARAMS: loose} if loose else {})
+
+
 def _rights(function: Function | None) -> frozenset[tuple[str, str]]:
     if function is None:
         return frozenset()
@@ -175,3 +209,27 @@ def _object(schema: object, name: str) -> dict[str, object]:
     if not isinstance(schema, dict):
         raise PluginFailed(f"The parameter {name} has a schema that is not understood.")
     return schema
+
+
+def _value(schema: dict[str, object], text: str) -> object:
+    kinds = [schema, *(each for each in _options(schema) if isinstance(each, dict))]
+    if any(kind.get("type") == "string" or text in _options(kind, "enum") for kind in kinds):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+
+
+def _options(schema: dict[str, object], key: str = "anyOf") -> list[object]:
+    options = schema.get(key)
+    return options if isinstance(options, list) else []
+
+
+def _kind(parameter: Parameter) -> SinkKind:
+    words = set(parameter.name.lower().split("_"))
+    for kind, names in _SINKS.items():
+        if words & names:
+            return kind
+    number = parameter.schema.get("type") in {"integer", "number"}
+    return SinkKind.AMOUNT if number else SinkKind.NAME

@@ -5,6 +5,7 @@ journal's own transaction, exactly once; an acting one has an effect outside, wh
 recorded before. Who drives it runs nothing that was not allowed.
 """
 
+from collections import ChainMap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -122,12 +123,17 @@ class Registry:
         self._others: dict[str, dict[str, _Entry]] = {}
 
     def replace(self, owner: str, tools: Iterable[Tool]) -> list[str]:
-        """Give an owner exactly these tools; name those left out because the name is taken."""
+        """Give an owner exactly these tools; name those left out because the name is taken.
+
+        One that only reads may stand in for a built-in one that only reads.
+        """
         others = {name for of, entries in self._others.items() if of != owner for name in entries}
         entries, refused = {}, []
         for tool in tools:
             name = tool.manifest.name
-            if name in self._built_in or name in others or name in entries:
+            known = self._built_in.get(name)
+            blocked = known is not None and (known.tool.read is None or tool.read is None)
+            if blocked or name in others or name in entries:
                 refused.append(name)
             else:
                 entries[name] = _entry(tool)
@@ -166,13 +172,13 @@ class Registry:
         return Ready(tool=entry.tool, arguments=arguments, taint=taint, grant=grant)
 
     def _find(self, name: str) -> _Entry | None:
-        return self._built_in.get(name) or next(
-            (entries[name] for entries in self._others.values() if name in entries), None
-        )
+        return self._known().get(name)
 
     def _entries(self) -> list[_Entry]:
-        others = (entry for entries in self._others.values() for entry in entries.values())
-        return [*self._built_in.values(), *others]
+        return list(self._known().values())
+
+    def _known(self) -> Mapping[str, _Entry]:
+        return ChainMap(*self._others.values(), self._built_in)
 
 
 def _entry(tool: Tool) -> _Entry:

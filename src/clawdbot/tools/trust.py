@@ -1,0 +1,202 @@
+"""Whether a plugin may run: what is there, what it asks for, and its owner's decision.
+
+A plugin's file is never imported here. A decision is bound to all of its bytes and to what they
+register, told from a box without any right.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from clawdbot.domain.errors import BadInput, PluginFailed, Untrusted
+from clawdbot.domain.ports import Clock, Db, Tx
+from clawdbot.sandbox.profile import Limits
+from clawdbot.sandbox.run import Sandbox
+from clawdbot.sandbox.worker import Pool, Program
+from clawdbot.store import people, plugins
+from clawdbot.store.audit import Entry, Kind
+from clawdbot.store.plugins import Trusted
+from clawdbot.tools import packages
+from clawdbot.tools.manifest import Function, wider
+from clawdbot.tools.packages import Package
+from clawdbot.tools.plugins import Kept, Plugins, hearing, read
+
+_TEST_S = 120.0
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin as it is listed; `state` is trusted, changed, new, gone or broken."""
+
+    name: str
+    state: str
+    problem: str = ""
+    hash: str = ""
+    publisher: str = ""
+    functions: tuple[Function, ...] = ()
+    more: bool = False  # it asks for more than was trusted
+
+
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    """How a plugin's own tests ended."""
+
+    passed: bool
+    output: str
+
+
+class Trust:
+    """An owner's decisions on plugins."""
+
+    def __init__(
+        self,
+        home: Path,
+        db: Db,
+        clock: Clock,
+        *,
+        sandbox: Sandbox,
+        pool: Pool,
+        plugins: Plugins,
+        record: Callable[[Tx, Entry], object],
+    ) -> None:
+        self._home = home
+        self._folder = home / "plugins"
+        self._kept = home / "data" / "plugins"
+        self._db = db
+        self._clock = clock
+        self._sandbox = sandbox
+        self._pool = pool
+        self._plugins = plugins
+        self._record = record
+
+    async def listed(self) -> list[Shown]:
+        """List the plugins that are there, and those that were trusted and are gone."""
+        await self._plugins.refresh()
+        found = await asyncio.to_thread(packages.discovered, self._folder)
+        return [
+            self._shown(name, found.get(name)) for name in sorted({*found, *self._plugins.rows})
+        ]
+
+    async def shown(self, name: str) -> Shown:
+        """Tell all about a plugin; one that is not trusted is loaded in a box without any right."""
+        package = await self._package(name)
+        shown = self._shown(name, package)
+        if shown.state == "trusted":
+            return shown
+        functions = read(await self._told(package))
+        more = name in self._plugins.rows and wider(self._plugins.rows[name].functions, functions)
+        return msgspec.structs.replace(shown, functions=functions, more=more)
+
+    async def trust(self, name: str) -> Shown:
+        """Keep the owner's decision for exactly these bytes and permissions."""
+        return await self._trust(await self._package(name))
+
+    async def install(self, path: str, publisher: str) -> Shown:
+        """Install a plugin from a file, a folder or an archive.
+
+        One of a publisher whose key is pinned here is trusted, unless it asks for more than before;
+        any other waits for the owner's decision.
+        """
+        package = await asyncio.to_thread(packages.read, Path(path))
+        await self._plugins.refresh()
+        pinned = {row.publisher for row in self._plugins.rows.values()} | {publisher}
+        earlier = self._plugins.rows.get(package.name)
+        if earlier and earlier.publisher and package.publisher != earlier.publisher:
+            raise Untrusted("This plugin is not signed by the publisher of the one installed.")
+        functions = read(await self._told(package))
+        more = earlier is not None and wider(earlier.functions, functions)
+        await asyncio.to_thread(packages.placed, package, self._folder)
+        if package.publisher and package.publisher in pinned and not more:
+            return await self._trust(package)
+        return await self.shown(package.name)
+
+    async def remove(self, name: str) -> None:
+        """Forget a plugin and the decision on it; its files go too."""
+
+        def work(tx: Tx) -> bool:
+            known = plugins.remove(tx, name)
+            self._record(tx, self._entry(tx, name, "remove"))
+            return known
+
+        known = await self._db.write(work)
+        there = await asyncio.to_thread(packages.removed, name, self._folder)
+        if not known and not there:
+            raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
+        await self._plugins.refresh()
+
+    async def test(self, name: str) -> Tested:
+        """Run a plugin's own tests, in a box without any right."""
+        package = await asyncio.to_thread(packages.tests_of, name, self._folder)
+        folder = await asyncio.to_thread(packages.kept, package, self._kept)
+        box = Program(main="--test", folder=str(folder)).box
+        limited = msgspec.structs.replace(box, limits=Limits(wall_s=_TEST_S))
+        outcome = await self._sandbox.run(limited)
+        output = (outcome.out + outcome.err).decode(errors="replace")
+        return Tested(passed=outcome.code == 0 and not outcome.timed_out, output=output)
+
+    async def _package(self, name: str) -> Package:
+        await self._plugins.refresh()
+        found = (await asyncio.to_thread(packages.discovered, self._folder)).get(name)
+        if found is None:
+            raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
+        if isinstance(found, PluginFailed):
+            raise found
+        return found
+
+    async def _told(self, package: Package) -> bytes:
+        """Have a plugin tell what it registers, in a box without any right."""
+        folder = await asyncio.to_thread(packages.kept, package, self._kept)
+        program = Program(main=package.main, folder=str(folder), more=package.more)
+        told = await self._pool.functions(program, hearing(package.name))
+        for path in (place for each in read(told) for place, _ in each.places):
+            if self._home.is_relative_to(path) or Path(path).is_relative_to(self._home):
+                raise PluginFailed(f"{path} is this assistant's own and not for plugins.")
+        return told
+
+    async def _trust(self, package: Package) -> Shown:
+        told = await self._told(package)
+        kept = Kept(main=package.main, more=package.more, told=told.decode())
+
+        def work(tx: Tx) -> None:
+            entry = self._entry(tx, package.name, "trust", package.hash)
+            self._record(tx, entry)
+            row = Trusted(
+                name=package.name,
+                hash=package.hash,
+                manifest=msgspec.json.encode(kept),
+                publisher=package.publisher,
+                state="trusted",
+                trusted_by=entry.user_id,
+                trusted_at=entry.at,
+            )
+            plugins.put(tx, row)
+
+        await self._db.write(work)
+        await self._plugins.refresh()
+        return self._shown(package.name, package)
+
+    def _shown(self, name: str, package: Package | PluginFailed | None) -> Shown:
+        row = self._plugins.rows.get(name)
+        if package is None:
+            return Shown(name=name, state="gone")
+        if isinstance(package, PluginFailed):
+            return Shown(name=name, state="broken", problem=str(package))
+        state = "new" if row is None else "trusted" if row.hash == package.hash else "changed"
+        return Shown(
+            name=name,
+            state=state,
+            hash=package.hash,
+            publisher=package.publisher,
+            functions=row.functions if row and state == "trusted" else (),
+        )
+
+    def _entry(self, tx: Tx, plugin: str, decision: str, digest: str = "") -> Entry:
+        owners = people.owners(tx)
+        return Entry(
+            at=self._clock.now(),
+            kind=Kind.ADMIN,
+            what=f"plugin {plugin}",
+            user_id=owners[0].id if owners else "",
+            decision=decision,
+            arguments=digest,
+        )
