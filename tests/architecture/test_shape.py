@@ -38,9 +38,9 @@ BUDGETS = {
     "sandbox": 1400,
     "scheduler": 400,
     "store": 2500,
-    "tools": 1700,
+    "tools": 1950,
 }
-PYTHON_LINES = 29_350
+PYTHON_LINES = 29_600
 OTHER_LINES = 7_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

@@ -185,6 +185,30 @@ class Store(Section, frozen=True):
     busy_timeout_s: Seconds = 10.0
 
 
+class Web(Section, frozen=True):
+    """What tools may ask of the web: pages of `hosts`, requests to `http_hosts`, at what cost."""
+
+    hosts: tuple[str, ...] = ("*",)
+    http_hosts: tuple[str, ...] = ()
+    timeout_s: Seconds = 20.0
+    body_max_bytes: Count = 2_097_152
+    redirects: Annotated[int, Meta(ge=0, le=20)] = 5
+
+
+class Search(Section, frozen=True):
+    """A search engine: SearXNG's address, or one with `{query}` and where its JSON has what."""
+
+    url: Url = ""
+    key: Secret = field(default_factory=lambda: Secret(""))
+    key_header: str = "Authorization"
+    list: str = "results"
+    title: str = "title"
+    link: str = "url"
+    text: str = "content"
+    results: Count = 8
+    timeout_s: Seconds = 15.0
+
+
 class Logs(Section, frozen=True):
     """What is logged: the least level, the size of a file and how many are kept."""
 
@@ -208,4 +232,6 @@ class Core(Section, frozen=True):
     limits: Limits = Limits()
     outbox: Outbox = Outbox()
     store: Store = Store()
+    web: Web = Web()
+    search: Search = field(default_factory=Search)
     logs: Logs = Logs()
