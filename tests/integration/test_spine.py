@@ -100,7 +100,7 @@ async def test_what_was_accepted_is_answered_though_nobody_waits_for_it(
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         asked.cancel()  # its transaction is under way, and no engine runs yet
-        async with service.stream.listen("") as frames:
+        async with service.stream.listen(inbound.to.key) as frames:
             engine = tasks.create_task(service.engine.run(lambda _: None))
             async for live in frames:
                 if live.kind is LiveKind.FINAL:

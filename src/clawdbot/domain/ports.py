@@ -92,7 +92,7 @@ class Stream(Protocol):
         """Hand on; never blocks."""
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[Live]]:
-        """Receive what is published for a destination (`to.key`), or all with an empty topic."""
+        """Receive what is published for a destination (`to.key`)."""
 
 
 class Button(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,27 +44,27 @@ class Gate:
         self._most = most
         self._inside = 0
         self._alone = False
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     @asynccontextmanager
     async def enter(self, *, alone: bool) -> AsyncIterator[None]:
         """Wait for a place; `alone` waits until all have left and keeps others out."""
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: not self._alone and (alone or self._inside < self._most)
-            )
-            self._alone = alone
-            self._inside += 1
+        while self._alone or not (alone or self._inside < self._most):
+            await self._change()
+        self._alone = alone
+        self._inside += 1
         try:
-            if alone:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: self._inside == 1)
+            while alone and self._inside > 1:
+                await self._change()
             yield
         finally:
-            async with self._changed:
-                self._inside -= 1
-                self._alone = self._alone and not alone
-                self._changed.notify_all()
+            self._inside -= 1
+            self._alone = self._alone and not alone
+            self._changed.set()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
 
 class Embedded:

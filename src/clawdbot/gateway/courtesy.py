@@ -13,9 +13,10 @@ from clawdbot.domain.chunk import cut
 from clawdbot.domain.errors import SendFailed
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address
-from clawdbot.domain.ports import Channel, Clock, Outgoing, Stream, Typing
+from clawdbot.domain.ports import Channel, Clock, Outgoing, Typing
 from clawdbot.gateway.delivery import is_editable
 from clawdbot.gateway.outbox import Outbox
+from clawdbot.gateway.stream import LocalStream
 from clawdbot.gateway.supervisor import Supervisor
 
 _TICK_S = 0.25
@@ -40,7 +41,7 @@ class Courtesy:
     """Follows every turn of this process; `run` is its life."""
 
     def __init__(
-        self, stream: Stream, supervisor: Supervisor, outbox: Outbox, clock: Clock
+        self, stream: LocalStream, supervisor: Supervisor, outbox: Outbox, clock: Clock
     ) -> None:
         self._stream = stream
         self._supervisor = supervisor
@@ -51,10 +52,14 @@ class Courtesy:
 
     async def run(self) -> None:
         """Show until cancelled."""
-        async with asyncio.TaskGroup() as tasks, self._stream.listen("") as frames:
-            tasks.create_task(self._tick())
-            async for live in frames:
-                self._note(live)
+        with self._stream.followed(self._note):
+            while True:
+                await self._busy.wait()
+                while self._turns:
+                    await asyncio.sleep(_TICK_S)
+                    for name, turn in list(self._turns.items()):
+                        await self._show(name, turn)
+                self._busy.clear()
 
     def _note(self, live: Live) -> None:
         if live.kind is LiveKind.STARTED:
@@ -71,16 +76,6 @@ class Courtesy:
                 turn.ref = live.ref
             elif live.kind in _ENDED:
                 del self._turns[live.turn]
-
-    async def _tick(self) -> None:
-        while True:
-            await self._busy.wait()
-            if not self._turns:
-                self._busy.clear()
-                continue
-            await asyncio.sleep(_TICK_S)
-            for name, turn in list(self._turns.items()):
-                await self._show(name, turn)
 
     async def _show(self, name: str, turn: _Running) -> None:
         now, caps = self._clock.monotonic(), turn.channel.caps

@@ -7,8 +7,8 @@ Lock order: a destination's lock is taken before any write, never while one is a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -137,12 +137,9 @@ class Outbox:
                     return
             rows = None
 
-    @asynccontextmanager
-    async def alone(self, destination: str) -> AsyncIterator[None]:
+    def alone(self, destination: str) -> asyncio.Lock:
         """Hold a destination, so that nothing overtakes what is being sent there."""
-        lock = self._locks.setdefault(destination, asyncio.Lock())
-        async with lock:
-            yield
+        return self._locks.setdefault(destination, asyncio.Lock())
 
     def pacer(self, to: Address, channel: Channel) -> Pacer:
         """Find the token buckets of an address's account."""

@@ -5,8 +5,8 @@ Who comes late first hears what the running turn has said so far.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
 
@@ -18,19 +18,31 @@ _ENDS = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED, LiveKind.A
 
 
 class LocalStream:
-    """Hands frames to listeners by topic (a destination); the empty topic hears all."""
+    """Hands frames to listeners by topic (a destination), and at once to followers of all."""
 
     def __init__(self) -> None:
         """Start without listeners."""
         self._listeners: dict[str, list[_Listener]] = {}
+        self._followers: list[Callable[[Live], None]] = []
         self._running: dict[str, list[Live]] = {}
 
     def publish(self, live: Live) -> None:
         """Hand on a frame; never blocks."""
-        self._remember(live)
-        for topic in (live.to.key, ""):
-            for listener in self._listeners.get(topic, ()):
-                listener.put(live)
+        key = live.to.key
+        self._remember(key, live)
+        for listener in self._listeners.get(key, ()):
+            listener.put(live)
+        for follow in self._followers:
+            follow(live)
+
+    @contextmanager
+    def followed(self, follow: Callable[[Live], None]) -> Iterator[None]:
+        """Call `follow` with every frame while the context is open; it must not raise."""
+        self._followers.append(follow)
+        try:
+            yield
+        finally:
+            self._followers.remove(follow)
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Live]]:
@@ -46,8 +58,7 @@ class LocalStream:
             if not self._listeners[topic]:
                 del self._listeners[topic]
 
-    def _remember(self, live: Live) -> None:
-        key = live.to.key
+    def _remember(self, key: str, live: Live) -> None:
         if live.kind in _BEGINS:
             self._running[key] = [live]
         elif live.kind is LiveKind.DELTA and key in self._running:

@@ -5,7 +5,7 @@ Knows no protocol and no route, never retries a failure. No failure shows a key.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -83,7 +83,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     listed: bool = False
     version: str = ""
-    quota: tuple[Quota, ...] = ()
+    headers: Mapping[str, str] = {}
+
+    @property
+    def quota(self) -> tuple[Quota, ...]:
+        """Read what is left, from the last answer's headers."""
+        return quotas(self.headers)
 
 
 class _Model(msgspec.Struct):
@@ -112,14 +117,15 @@ class Endpoint:
         with self._failures():
             async with AsyncExitStack() as stack:
                 stream, size = await self._begin(msgspec.structs.replace(ask, model=model), stack)
-                self.told = Told(model=model, listed=listed, quota=quotas(stream.headers))
+                self.told = Told(model=model, listed=listed, headers=stream.headers)
                 chunks = stream.chunks()
                 async for chunk in chunks:
                     self._take(parser.feed(chunk), answer)
                     for delta in answer.news():
                         yield delta
                     if answer.done:
-                        await _drain(chunks)
+                        if not stream.whole:
+                            await _drain(chunks)
                         break
                 else:
                     self._take(parser.close(), answer)

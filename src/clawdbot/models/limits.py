@@ -28,10 +28,10 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quotas(headers: Mapping[str, str]) -> tuple[Quota, ...]:
-    """Read the rate limits of both protocols; names of headers are in lower case."""
+    """Read the rate limits of both protocols."""
     told: dict[str, dict[str, str]] = {}
     for name, value in headers.items():
-        if found := _FIELD.fullmatch(name):
+        if found := _FIELD.fullmatch(name.lower()):
             of = found["of"] or found["of_2"] or "requests"
             told.setdefault(of, {})[found["kind"] or found["kind_2"]] = value
     return tuple(

@@ -97,21 +97,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A whole answer; header names in lower case."""
+    """A whole answer; header names in any case."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
 class Stream:
-    """An answer whose body is still coming; header names in lower case."""
+    """An answer whose body is still coming; header names in any case."""
 
     def __init__(self, answer: aiohttp.ClientResponse, host: str) -> None:
         self.status = answer.status
-        self.headers = {name.lower(): value for name, value in answer.headers.items()}
+        self.headers: Mapping[str, str] = answer.headers
         self._content = answer.content
         self._host = host
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether all of the body has come, read or not."""
+        return self._content.is_eof()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes, decompressed; raises NetFailed."""

@@ -6,7 +6,7 @@ caller to distrust.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin
 
@@ -40,7 +40,7 @@ class Page:
 
     url: str
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
     whole: bool
 

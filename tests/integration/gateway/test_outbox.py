@@ -366,7 +366,7 @@ async def test_a_row_left_in_sending_by_a_crash_is_unknown_not_repeated(db: Sqli
 
 async def test_a_slow_listener_loses_frames_and_is_told() -> None:
     stream, seen = LocalStream(), list[LiveKind]()
-    async with stream.listen("") as frames:
+    async with stream.listen(TO.key) as frames:
         for seq in range(2100):
             stream.publish(Live(kind=LiveKind.DELTA, turn="t", to=TO, seq=seq))
         async for live in frames:
