@@ -1,5 +1,7 @@
 """Each repository on each engine: what is put is found, in order, once, and by its own alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome, Sender
@@ -177,25 +179,34 @@ async def test_of_what_may_not_be_kept_only_the_fact_is_stored(db: Db) -> None:
 
 async def test_a_turn_has_its_deliveries_in_their_order(db: Db) -> None:
     def work(tx: Tx) -> list[Inbound]:
+        decision = DECISION
         for number in (3, 1, 2):
             event = str(number)
-            inbox.put(tx, inbound(event), event, DECISION, row=f"r{number}", now=START - number)
+            inbox.put(tx, inbound(event), event, decision, row=f"r{number}", now=START - number)
+            decision = replace(DECISION, outcome=Outcome.JOINED)
         return inbox.of_turn(tx, "t")
 
     assert [inbound("3"), inbound("1"), inbound("2")] == await db.write(work)
 
 
-async def test_an_edit_finds_the_delivery_by_the_platforms_id_and_replaces_it(db: Db) -> None:
+async def test_an_edit_finds_the_delivery_by_the_platforms_id_and_replaces_it(
+    lanes: Lanes,
+) -> None:
+    turn = await lanes.queue("c")
+
     def work(tx: Tx) -> list[Inbound]:
-        inbox.put(tx, inbound("1"), "1", DECISION, row="r1", now=START)
+        decision = replace(DECISION, turn=turn)
+        inbox.put(tx, inbound("1"), "1", decision, row="r1", now=START)
         found = inbox.by_ref(tx, "c", "ref-1")
         assert found is not None
         assert "r1" == found.id
         assert None is inbox.by_ref(tx, "other", "ref-1")
         inbox.rewrite(tx, found.id, inbound("1", "Goodbye"))
-        return inbox.of_turn(tx, "t")
+        return inbox.of_turn(tx, turn)
 
-    assert [inbound("1", "Goodbye")] == await db.write(work)
+    assert [inbound("1", "Goodbye")] == await lanes.db.write(work)
+    await lanes.finish(await lanes.claim(turn))
+    assert None is await lanes.db.read(lambda tx: inbox.by_ref(tx, "c", "ref-1"))
 
 
 async def test_what_was_held_becomes_a_turn_once(db: Db) -> None:
@@ -209,17 +220,6 @@ async def test_what_was_held_becomes_a_turn_once(db: Db) -> None:
         return [found.turn_id, found.user_id, found.outcome], inbox.of_turn(tx, "t")
 
     assert (["t", "u", "turn"], [inbound("1")]) == await db.write(work)
-
-
-async def test_old_keys_are_forgotten(db: Db) -> None:
-    def work(tx: Tx) -> tuple[int, list[bool]]:
-        for age in range(3):
-            key = str(age)
-            inbox.put(tx, inbound(key), key, DECISION, row=key, now=START - age)
-        forgotten = inbox.forget(tx, START - 1)
-        return forgotten, [inbox.seen(tx, str(age)) is not None for age in range(3)]
-
-    assert (1, [True, True, False]) == await db.write(work)
 
 
 # Conversations

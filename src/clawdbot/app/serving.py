@@ -19,7 +19,6 @@ from clawdbot.ops.metrics import Metrics
 from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
 from clawdbot.panel.pages import html
-from clawdbot.store import inbox as inbox_rows
 from clawdbot.store import logins as login_rows
 from clawdbot.store.turns import TurnState
 
@@ -116,10 +115,8 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
 
 async def _keep_house(service: Service) -> None:
     """Forget what need not be kept, once an hour."""
-    limits = service.loaded.core.limits
     while True:
         now = service.clock.now()
-        await service.db.write(lambda tx: inbox_rows.forget(tx, now - limits.dedupe_s))  # noqa: B023 - awaited
         await service.db.write(lambda tx: login_rows.expire(tx, now))  # noqa: B023 - awaited
         await asyncio.to_thread(service.db.lay_ballast)
         await asyncio.sleep(_HOUR_S)

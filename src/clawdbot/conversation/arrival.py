@@ -72,8 +72,9 @@ def arrive(
     if found is None:
         lane = _begun(tx, inbound, user, policy, drawn)
     else:
-        lane = _heard(tx, found, policy, drawn)
+        lane = _current(found, policy, drawn)
     if (joined := _joins(tx, inbound, user, policy, lane)) is not None:
+        conversations.touch(tx, lane.id, lane.session_id, lane.session_from, drawn.now)
         return Arrived(conversation=lane.id, turn=joined, joined=True)
     interrupted = _interrupt(tx, user, policy, lane)
     open_ = bool(inbound.album) or policy.while_busy is WhileBusy.COLLECT
@@ -82,7 +83,7 @@ def arrive(
         id=drawn.turn,
         conversation=lane.id,
         session=lane.session_id,
-        position=conversations.advance(tx, lane.id),
+        position=conversations.heard(tx, lane, drawn.now),
         user=user.id,
         to=inbound.to,
         reply_to=inbound.ref if inbound.chat is ChatKind.GROUP else "",
@@ -114,11 +115,10 @@ def _begun(tx: Tx, inbound: Inbound, user: User, policy: Session, drawn: Drawn) 
     return lane
 
 
-def _heard(tx: Tx, lane: Conversation, policy: Session, drawn: Drawn) -> Conversation:
-    """Note that a conversation goes on, in the session that the new message belongs to."""
+def _current(lane: Conversation, policy: Session, drawn: Drawn) -> Conversation:
+    """Give a conversation that goes on the session that the new message belongs to."""
     if expired(policy, lane.session_from, lane.session_last, drawn.now):
-        lane = replace(lane, session_id=drawn.session, session_from=drawn.now)
-    conversations.touch(tx, lane.id, lane.session_id, lane.session_from, drawn.now)
+        return replace(lane, session_id=drawn.session, session_from=drawn.now)
     return lane
 
 

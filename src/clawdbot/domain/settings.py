@@ -163,7 +163,6 @@ class Limits(Section, frozen=True):
     pairings_per_sender: Count = 3
     pairings_in_all: Count = 20
     pairing_s: Seconds = 3600.0
-    dedupe_s: Seconds = 14 * 86400.0
 
 
 class Outbox(Section, frozen=True):

@@ -102,6 +102,21 @@ def advance(tx: Tx, conversation: str) -> int:
     return position
 
 
+def heard(tx: Tx, conversation: Conversation, now: float) -> int:
+    """Note what session heard something, and take the next position (see `advance`)."""
+    position = tx.one(
+        int,
+        "conversations.heard",
+        id=conversation.id,
+        session_id=conversation.session_id,
+        session_from=conversation.session_from,
+        now=now,
+    )
+    if position is None:
+        raise LookupError(conversation.id)
+    return position
+
+
 def touch(tx: Tx, conversation: str, session: str, session_from: float, now: float) -> None:
     """Set the current session and note that it heard something."""
     tx.run(

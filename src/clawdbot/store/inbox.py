@@ -45,16 +45,17 @@ class Decision:
 
 def seen(tx: Tx, key: str) -> tuple[str, str] | None:
     """Find an earlier decision (outcome, turn) on the same delivery."""
-    return tx.one(lambda outcome, turn: (str(outcome), str(turn)), "inbox.seen", hash=key)
+    return tx.one(lambda outcome, turn: (str(outcome), str(turn)), "inbox.seen", key=key)
 
 
 def put(tx: Tx, inbound: Inbound, key: str, decision: Decision, *, row: str, now: float) -> None:
     """Record a delivery, its key and its outcome."""
-    tx.run("inbox.remember", hash=key, outcome=decision.outcome, turn_id=decision.turn, at=now)
-    place = tx.one(int, "inbox.count_of_turn", turn_id=decision.turn) if decision.turn else 0
+    joined = decision.outcome is Outcome.JOINED
+    place = tx.one(int, "inbox.count_of_turn", turn_id=decision.turn) if joined else 0
     tx.run(
         "inbox.put",
         id=row,
+        key=key,
         platform=inbound.to.channel,
         external=inbound.sender.id,
         ref=inbound.ref,
@@ -92,7 +93,7 @@ def get(tx: Tx, row: str) -> Delivery | None:
 
 
 def by_ref(tx: Tx, conversation: str, ref: str) -> Delivery | None:
-    """Find the delivery that first brought a platform's message."""
+    """Find the delivery that first brought a platform's message, while its turn is not over."""
     return tx.one(Delivery, "inbox.by_ref", conversation_id=conversation, ref=ref)
 
 
@@ -110,8 +111,3 @@ def recent(tx: Tx, platform: str, external: str, since: float, until: float) -> 
     """Count a sender's deliveries between two times."""
     counted = {"platform": platform, "external": external, "since": since, "until": until}
     return tx.one(int, "inbox.recent", **counted) or 0
-
-
-def forget(tx: Tx, before: float) -> int:
-    """Drop keys that no platform will deliver again; tell how many."""
-    return tx.run("inbox.forget", before=before)

@@ -88,11 +88,9 @@ class Mark:
 
 def put(tx: Tx, new: New, now: float) -> None:
     """Queue a message behind what its destination already waits for; once per id."""
-    position = tx.one(int, "outbox.position", key=new.to.key)
     tx.run(
         "outbox.add",
         destination=new.to.key,
-        position=position,
         address=msgspec.json.encode(new.to),
         body=msgspec.json.encode(new.message),
         created_at=now,

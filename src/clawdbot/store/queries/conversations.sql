@@ -21,6 +21,12 @@ VALUES (:id, :receiver, :scope, :user_id, :address, :title, '', :session_id, :no
 UPDATE conversations SET next_position = next_position + 1
 WHERE id = :id RETURNING next_position - 1;
 
+-- name: conversations.heard
+-- Lock the conversation, note when its session last heard something, and take the next position.
+UPDATE conversations SET session_last = :now, session_id = :session_id, session_from = :session_from,
+                         next_position = next_position + 1
+WHERE id = :id RETURNING next_position - 1;
+
 -- name: conversations.touch
 -- Note when the session last heard something.
 UPDATE conversations SET session_last = :now, session_id = :session_id, session_from = :session_from

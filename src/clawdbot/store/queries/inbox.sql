@@ -1,22 +1,13 @@
 -- name: inbox.seen
 -- Find an earlier decision on the same delivery.
-SELECT outcome, turn_id FROM dedupe WHERE hash = :hash;
-
--- name: inbox.remember
--- Keep the key of a delivery; no row where it is known already.
-INSERT INTO dedupe (hash, outcome, turn_id, at) VALUES (:hash, :outcome, :turn_id, :at)
-ON CONFLICT (hash) DO NOTHING;
-
--- name: inbox.forget
--- Drop keys that no platform will deliver again.
-DELETE FROM dedupe WHERE at < :before;
+SELECT outcome, turn_id FROM inbox WHERE key = :key;
 
 -- name: inbox.put
 -- Record a delivery and its outcome.
-INSERT INTO inbox (id, conversation_id, turn_id, user_id, platform, external, outcome, reason, ref,
-                   album, place, body, at)
-VALUES (:id, :conversation, :turn, :user, :platform, :external, :outcome, :reason, :ref,
-        :album, :place, :body, :at);
+INSERT INTO inbox (id, key, conversation_id, turn_id, user_id, platform, external, outcome, reason,
+                   ref, album, place, body, at)
+VALUES (:id, :key, :conversation, :turn, :user, :platform, :external, :outcome, :reason,
+        :ref, :album, :place, :body, :at);
 
 -- name: inbox.of_turn
 -- List the deliveries that a turn answers, in order.
@@ -37,9 +28,10 @@ SELECT id, conversation_id, turn_id, user_id, platform, external, outcome, ref, 
 FROM inbox WHERE id = :id;
 
 -- name: inbox.by_ref
--- Find the delivery that first brought a platform's message.
+-- Find the delivery that first brought a platform's message, while its turn is not over.
 SELECT id, conversation_id, turn_id, user_id, platform, external, outcome, ref, body
-FROM inbox WHERE conversation_id = :conversation_id AND ref = :ref AND outcome IN ('turn', 'joined')
+FROM inbox WHERE ref = :ref AND outcome IN ('turn', 'joined') AND turn_id IN (
+    SELECT id FROM turns WHERE conversation_id = :conversation_id AND finished_at IS NULL)
 ORDER BY place LIMIT 1;
 
 -- name: inbox.rewrite

@@ -1,14 +1,9 @@
--- name: outbox.position
--- Lock the destination and take its next position.
-INSERT INTO destinations (key, next_position) VALUES (:key, 2)
-ON CONFLICT (key) DO UPDATE SET next_position = destinations.next_position + 1
-RETURNING next_position - 1;
-
 -- name: outbox.add
--- Queue a message for a destination; nothing where the row exists.
+-- Queue a message behind a destination's others; nothing where the row exists.
 INSERT INTO outbox (id, destination, position, address, turn_id, user_id, kind, stub_id, body, state,
                     attempts, ref, reason, not_before, created_at)
-VALUES (:id, :destination, :position, :address, :turn, :user, :kind, :stub, :body,
+VALUES (:id, :destination,
+        (SELECT COALESCE(MAX(position), 0) + 1 FROM outbox WHERE destination = :destination), :address, :turn, :user, :kind, :stub, :body,
         'pending', 0, '', '', 0, :created_at)
 ON CONFLICT (id) DO NOTHING;
 

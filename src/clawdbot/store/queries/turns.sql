@@ -111,7 +111,7 @@ WHERE id = :id AND token = :token AND state = 'running';
 -- name: turns.recover
 -- Give back what an earlier life of this node was running.
 UPDATE turns SET state = 'ready', node = '', token = ''
-WHERE state = 'running' AND node = :node;
+WHERE state = 'running' AND node = :node AND finished_at IS NULL;
 
 -- name: turns.set_aside
 -- Park, as they are, turns whose state only a newer version can read.

@@ -4,7 +4,7 @@ INSERT INTO usage (id, turn_id, user_id, route, provider, model, tokens_in, toke
                    first_token_s, whole_s, at)
 VALUES (:id, :turn, :user, :route, :provider, :model, :tokens_in, :tokens_out,
         :first_token_s, :whole_s, :at)
-ON CONFLICT (id) DO NOTHING;
+ON CONFLICT (user_id, at, id) DO NOTHING;
 
 -- name: usage.of_user
 -- Sum what a user used since a time.

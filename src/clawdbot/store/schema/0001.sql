@@ -44,15 +44,6 @@ CREATE TABLE pairings (
 CREATE INDEX pairings_sender ON pairings (platform, external, created_at);
 CREATE INDEX pairings_created ON pairings (created_at);
 
--- What the platform may deliver again: hashed keys that outlive the content.
-CREATE TABLE dedupe (
-    hash    TEXT PRIMARY KEY,
-    outcome TEXT NOT NULL,
-    turn_id TEXT NOT NULL,
-    at      DOUBLE PRECISION NOT NULL
-);
-CREATE INDEX dedupe_at ON dedupe (at);
-
 -- One row a lane. `session_id` is the session that new turns belong to.
 CREATE TABLE conversations (
     id            TEXT PRIMARY KEY,
@@ -69,11 +60,13 @@ CREATE TABLE conversations (
     created_at    DOUBLE PRECISION NOT NULL,
     UNIQUE (receiver, scope)
 );
-CREATE INDEX conversations_user ON conversations (user_id, session_last);
+CREATE INDEX conversations_user ON conversations (user_id);
 
--- Every verified delivery, once; `body` is empty where nothing of it may be kept.
+-- Every verified delivery, once: `key` is the hash of what tells it from others, and outlives the
+-- content; `body` is empty where nothing of it may be kept.
 CREATE TABLE inbox (
     id              TEXT PRIMARY KEY,
+    key             TEXT NOT NULL UNIQUE,
     conversation_id TEXT NOT NULL,
     turn_id         TEXT NOT NULL,
     user_id         TEXT NOT NULL,
@@ -88,7 +81,6 @@ CREATE TABLE inbox (
     at              DOUBLE PRECISION NOT NULL
 );
 CREATE INDEX inbox_turn ON inbox (turn_id, place);
-CREATE INDEX inbox_ref ON inbox (conversation_id, ref);
 CREATE INDEX inbox_sender ON inbox (platform, external, at);
 
 -- ready -> running -> (parked -> ready ->) done | stopped | dead
@@ -115,9 +107,7 @@ CREATE TABLE turns (
     UNIQUE (conversation_id, position)
 );
 CREATE INDEX turns_open ON turns (conversation_id, position) WHERE finished_at IS NULL;
-CREATE INDEX turns_state ON turns (state, created_at) WHERE finished_at IS NULL;
 CREATE INDEX turns_dead ON turns (created_at) WHERE state = 'dead';
-CREATE INDEX turns_node ON turns (node) WHERE state = 'running';
 
 -- intent -> done; an intent without outcome after a crash is ambiguous.
 CREATE TABLE steps (
@@ -159,11 +149,6 @@ CREATE TABLE summaries (
     tokens     BIGINT NOT NULL,
     at         DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (session_id, upto)
-);
-
-CREATE TABLE destinations (
-    key           TEXT PRIMARY KEY,
-    next_position BIGINT NOT NULL
 );
 
 -- pending -> sending -> sent | unknown | dead; `stub_id` names the row whose shown text is replaced.
@@ -226,7 +211,7 @@ CREATE TABLE notes (
 CREATE INDEX notes_user ON notes (user_id, at);
 
 CREATE TABLE usage (
-    id            TEXT PRIMARY KEY,
+    id            TEXT NOT NULL,
     turn_id       TEXT NOT NULL,
     user_id       TEXT NOT NULL,
     route         TEXT NOT NULL,
@@ -236,9 +221,9 @@ CREATE TABLE usage (
     tokens_out    BIGINT NOT NULL,
     first_token_s DOUBLE PRECISION NOT NULL,
     whole_s       DOUBLE PRECISION NOT NULL,
-    at            DOUBLE PRECISION NOT NULL
+    at            DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (user_id, at, id)
 );
-CREATE INDEX usage_user ON usage (user_id, at);
 
 -- Browser log-ins and tokens, by the hash of what the client holds.
 CREATE TABLE logins (
