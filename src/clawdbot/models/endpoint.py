@@ -124,8 +124,7 @@ class Endpoint:
                     for delta in answer.news():
                         yield delta
                     if answer.done:
-                        if not stream.whole:
-                            await _drain(chunks)
+                        await _drain(stream, chunks)
                         break
                 else:
                     self._take(parser.close(), answer)
@@ -233,8 +232,10 @@ def _estimated(used: Used, size: int) -> Used:
     return msgspec.structs.replace(used, tokens_in=used.tokens_in or size // 4)
 
 
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
+async def _drain(stream: Stream, chunks: AsyncIterator[bytes]) -> None:
     """Read to the end, for then the connection is kept; but some servers never end."""
+    if stream.whole:
+        return
     with suppress(TimeoutError, NetFailed):
         async with asyncio.timeout(_DRAIN_S):
             async for _ in chunks:
