@@ -22,6 +22,7 @@ import msgspec
 
 from clawdbot.domain.inbound import Inbound
 from clawdbot.domain.messages import Text
+from clawdbot.domain.text import LANGUAGES
 from tests.fakes.faults import Logged
 from tests.fakes.models import MODEL, ModelServer, Rule, Timing
 from tests.fakes.serving import ROOT
@@ -118,7 +119,9 @@ class Stage:
         else:
             self.process = Traced(life, receiver, trace)
         receiver.close()
-        await eventually(lambda: self.dead or self._waits(begun), "the program waits for messages")
+        await eventually(
+            lambda: self.dead or self._settled(begun), "the program waits for messages"
+        )
         if self.dead:
             raise RuntimeError(f"the program ended with {self.process.exitcode}")
         self.since = len(self.telegram.requests.entries)
@@ -239,6 +242,12 @@ class Stage:
             "".join(part.text for part in inbound.parts if isinstance(part, Text))
             for inbound in inbounds
         )
+
+    def _settled(self, begun: int) -> bool:
+        """Tell whether the program waits for messages, and its greetings are over."""
+        log = self.telegram.requests.since(begun)
+        offered = [each for each in log if each.method == "setMyCommands" and each.status]
+        return len(offered) == len(LANGUAGES) and self._waits(begun)
 
     def _waits(self, begun: int) -> bool:
         """Tell whether updates are polled for, or are pushed to us."""

@@ -101,12 +101,15 @@ class Telegram:
             )
             raise self._trouble
         await self._insist(self._introduce)
+        await self._insist(self._set_hook if hooked else self._drop_hook)
+        if not hooked:
+            await self._insist(lambda: self._poll(inbox, 0))  # what waits comes first
+        await self._offer()
         while hooked:
-            await self._insist(self._set_hook)
             await asyncio.sleep(_HOOK_EVERY_S)
-        await self._insist(self._drop_hook)
+            await self._insist(self._set_hook)
         while True:
-            await self._insist(lambda: self._poll(inbox))
+            await self._insist(lambda: self._poll(inbox, _POLL_S))
 
     async def send(self, to: Address, message: Outgoing, key: str) -> str:
         """Send a message; raises Retry, Refused, AuthLost or Unknown."""
@@ -164,7 +167,10 @@ class Telegram:
 
     async def _introduce(self) -> None:
         self._bot = await self._call("getMe", {}, api.User)
-        with suppress(SendFailed):  # a courtesy
+
+    async def _offer(self) -> None:
+        """Offer our commands, a courtesy."""
+        with suppress(SendFailed):
             for language in LANGUAGES:
                 commands = [
                     {"command": name, "description": say(language, text)}
@@ -172,7 +178,7 @@ class Telegram:
                 ]
                 tag = "" if language == "en" else language
                 arguments = {"commands": commands, "language_code": tag}
-                await self._call("setMyCommands", arguments, bool)
+                await self._call("setMyCommands", arguments, bool, _COURTESY_S)
 
     async def _set_hook(self) -> None:
         hook = {
@@ -185,16 +191,16 @@ class Telegram:
     async def _drop_hook(self) -> None:
         await self._call("deleteWebhook", {}, bool)
 
-    async def _poll(self, inbox: Inbox) -> None:
+    async def _poll(self, inbox: Inbox, wait_s: int) -> None:
         """Ask once; after a failure for one update only, so that a bad one is found."""
         limit, self._limit = self._limit, 1
         poll = {
             "offset": self._offset,
             "limit": limit,
-            "timeout": _POLL_S,
+            "timeout": wait_s,
             "allowed_updates": api.UPDATES,
         }
-        response = await self._ask("getUpdates", poll, _POLL_S + _ANSWER_S)
+        response = await self._ask("getUpdates", poll, wait_s + _ANSWER_S)
         raws = wire.updates(response.status, response.body, limit)
         inbounds = [wire.parse(raw, self._bot, self._account) for raw in raws]
         async with asyncio.TaskGroup() as tasks:
