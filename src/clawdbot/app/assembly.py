@@ -8,10 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawdbot.agent import plan, rights
+from clawdbot.agent import rights
 from clawdbot.agent.acting import Tools
 from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
+from clawdbot.app.hands import Hands, hands_of
 from clawdbot.app.reminders import Reminders
 from clawdbot.config.clock import SystemClock
 from clawdbot.config.key import MasterKey
@@ -40,8 +41,8 @@ from clawdbot.store.audit import Audit
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.turns import Turn
 from clawdbot.store.vault import Vault
-from clawdbot.tools.builtin import facts, notebook
-from clawdbot.tools.registry import Registry, Tool
+from clawdbot.tools.builtin import notebook
+from clawdbot.tools.registry import Tool
 
 NODE = "local"
 
@@ -76,6 +77,7 @@ class Service:
     control: Control
     setup: Setup
     epoch: str
+    hands: Hands
 
 
 def doors() -> Doors:
@@ -98,7 +100,7 @@ class _Ground:
     epoch: str
     vault: Vault
     audit: Audit
-    tools: tuple[Tool, ...]
+    hands: Hands
 
 
 @asynccontextmanager
@@ -128,7 +130,7 @@ async def assembled(
             epoch=epoch,
             vault=vault,
             audit=Audit(vault, f"{NODE}:{clock.ulid()}"),
-            tools=outside.tools,
+            hands=hands_of(loaded, outside.tools),
         )
         yield _service(ground, stop, reload)
 
@@ -181,6 +183,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         control=control,
         setup=setup,
         epoch=ground.epoch,
+        hands=ground.hands,
     )
 
 
@@ -224,7 +227,6 @@ def _engine(
     reminders: Reminders,
 ) -> tuple[Lane, Embedded]:
     core, clock = ground.loaded.core, ground.clock
-    registry = Registry((*facts.TOOLS, *notebook.TOOLS, plan.TOOL, *ground.tools))
     patient = ground.patient
 
     async def rights_of(turn: Turn, limited: tuple[str, ...]) -> rights.Rows:
@@ -238,7 +240,7 @@ def _engine(
         stream=ground.stream,
         tools=Tools(
             router=router,
-            registry=registry,
+            registry=ground.hands.registry,
             journal=journal,
             clock=clock,
             budgets=core.turns,

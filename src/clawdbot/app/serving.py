@@ -64,6 +64,7 @@ async def serve(
                     tasks.create_task(courtesy.run()),
                     tasks.create_task(service.engine.run(service.reminders.fired)),
                     tasks.create_task(service.supervisor.run(service.inbox)),
+                    tasks.create_task(service.hands.run()),
                     tasks.create_task(_keep_house(service)),
                 ]
                 log = structlog.get_logger("service")

@@ -165,6 +165,22 @@ class Limits(Section, frozen=True):
     pairing_s: Seconds = 3600.0
 
 
+class FileRoot(Section, frozen=True):
+    """A folder of the host that the file tools may see, and which roles may use it."""
+
+    path: str
+    write: bool = False
+    roles: tuple[str, ...] = ("owner",)
+
+
+class Shell(Section, frozen=True):
+    """Commands in the sandbox: how long one may run, what it may use, how much it may print."""
+
+    wall_s: Seconds = 900.0
+    memory_mb: Count = 1024
+    output_bytes: Count = 1_048_576
+
+
 class Outbox(Section, frozen=True):
     """Delivery: age limit, how long a head may block, retries and their first wait."""
 
@@ -234,3 +250,5 @@ class Core(Section, frozen=True):
     web: Web = Web()
     search: Search = field(default_factory=Search)
     logs: Logs = Logs()
+    files: dict[str, FileRoot] = field(default_factory=dict)
+    shell: Shell = Shell()

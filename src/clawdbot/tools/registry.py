@@ -125,14 +125,14 @@ class Registry:
     def replace(self, owner: str, tools: Iterable[Tool]) -> list[str]:
         """Give an owner exactly these tools; name those left out because the name is taken.
 
-        One that only reads may stand in for a built-in one that only reads.
+        One that only reads may stand in for a built-in one that only tells facts of the host.
         """
         others = {name for of, entries in self._others.items() if of != owner for name in entries}
         entries, refused = {}, []
         for tool in tools:
             name = tool.manifest.name
             known = self._built_in.get(name)
-            blocked = known is not None and (known.tool.read is None or tool.read is None)
+            blocked = known is not None and not (known.tool.manifest.fact and tool.read)
             if blocked or name in others or name in entries:
                 refused.append(name)
             else:

@@ -1,7 +1,7 @@
 """A person is asked before something grave runs: once, whole, in private, across a restart.
 
 Covers clawdbot.gateway.approvals, clawdbot.conversation.asking, clawdbot.agent.acting,
-clawdbot.agent.rights, clawdbot.agent.plan, clawdbot.store.rights.
+clawdbot.agent.rights, clawdbot.agent.plan, clawdbot.store.rights, clawdbot.app.hands.
 """
 
 import asyncio

@@ -86,12 +86,12 @@ TOOLS = (
         read=now,
     ),
     Tool(
-        manifest=Manifest(name="disk_usage", effect=Effect.READ),
+        manifest=Manifest(name="disk_usage", effect=Effect.READ, fact=True),
         description="How full this machine's disk is",
         read=disk,
     ),
     Tool(
-        manifest=Manifest(name="host_facts", effect=Effect.READ),
+        manifest=Manifest(name="host_facts", effect=Effect.READ, fact=True),
         description="This machine's system, cores, memory, load, uptime",
         read=host,
     ),

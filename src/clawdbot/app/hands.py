@@ -1,0 +1,43 @@
+"""What the assistant acts with: the sandbox, and every built-in tool by its name."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clawdbot.agent import plan
+from clawdbot.config.load import Loaded
+from clawdbot.sandbox.run import Sandbox
+from clawdbot.tools.builtin import facts, files, notebook
+from clawdbot.tools.builtin.shell import Shell
+from clawdbot.tools.folders import Folders
+from clawdbot.tools.registry import Registry, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """The tools and what they work with; `run` is the life of those that go on by themselves."""
+
+    sandbox: Sandbox
+    registry: Registry
+    shell: Shell
+
+    async def run(self) -> None:
+        """Keep them going until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.shell.run())
+
+
+def hands_of(loaded: Loaded, more: Iterable[Tool]) -> Hands:
+    """Put the hands together; `more` are tools of the composition's own."""
+    core, home = loaded.core, loaded.home
+    sandbox, folders = Sandbox(home / "data" / "sandbox"), Folders(home, core.files)
+    shell = Shell(sandbox, folders, core.shell)
+    tools = (
+        *facts.TOOLS,
+        *notebook.TOOLS,
+        plan.TOOL,
+        *files.tools(folders),
+        *shell.tools,
+        *more,
+    )
+    return Hands(sandbox=sandbox, registry=Registry(tools), shell=shell)

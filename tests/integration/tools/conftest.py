@@ -1,0 +1,49 @@
+"""What the tools' tests act as: an owner in a conversation."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from clawdbot.domain.inbound import Address
+from clawdbot.domain.messages import Call, Source
+from clawdbot.domain.people import User
+from clawdbot.tools.registry import Grant, Registry, Tool
+
+ANN = User("u1", "Ann", "owner", "en", "Europe/Berlin")
+
+
+@dataclass
+class Hand:
+    """Calls tools for a user in a conversation, as a turn would."""
+
+    tools: tuple[Tool, ...]
+    user: User = ANN
+    conversation: str = "c1"
+    _count: list[int] = field(default_factory=lambda: [0])
+
+    async def __call__(self, tool: str, **arguments: object) -> str:
+        self._count[0] += 1
+        grant = Grant(
+            user=self.user,
+            to=Address(channel="telegram", account="main", chat="5"),
+            language="en",
+            timezone="Europe/Berlin",
+            now=1_750_000_000.0,
+            id=f"t1.{self._count[0]}.0",
+            source=Source.MODEL,
+            tainted=False,
+            conversation=self.conversation,
+        )
+        text = msgspec.json.encode(arguments).decode()
+        call = Call(id="0.0", tool=tool, arguments=text, source=Source.MODEL)
+        return (await Registry(self.tools).call(grant, call).run()).decode()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Read every file beneath a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
