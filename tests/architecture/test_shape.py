@@ -19,28 +19,28 @@ NESTING = 4
 # Lines a package may have, decided in docs/adr/0009: a change of this table is a decision too.
 BUDGETS = {
     "": 20,
-    "agent": 1000,
-    "app": 700,
+    "agent": 1300,
+    "app": 950,
     "channels": 2800,
-    "cli": 2080,
+    "cli": 2700,
     "cluster": 350,
-    "config": 1000,
-    "conversation": 1160,
-    "domain": 2200,
+    "config": 1050,
+    "conversation": 1250,
+    "domain": 2400,
     "durable": 700,
     "federated": 350,
-    "gateway": 3100,
+    "gateway": 3600,
     "models": 2450,
-    "net": 1150,
-    "ops": 1500,
-    "panel": 1940,
-    "plugins": 850,
-    "sandbox": 1400,
+    "net": 1200,
+    "ops": 1600,
+    "panel": 2200,
+    "plugins": 1000,
+    "sandbox": 3200,
     "scheduler": 400,
-    "store": 2500,
-    "tools": 1950,
+    "store": 2700,
+    "tools": 3400,
 }
-PYTHON_LINES = 29_600
+PYTHON_LINES = 35_620
 OTHER_LINES = 7_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 
