@@ -1,18 +1,20 @@
-"""Python's own clients in a process whose only way out is the egress proxy's descriptor."""
+"""Python's own clients in a box whose only way out is the egress proxy's descriptor."""
 
-import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import urllib3
 from aiohttp import web
 
 from clawdbot.domain.settings import Net
 from clawdbot.net.egress import Rules
 from clawdbot.net.fetch import Guard
 from clawdbot.net.proxy import Pass, opened
+from clawdbot.sandbox.profile import Bind
+from clawdbot.sandbox.run import Sandbox
 from tests.integration.net.stage import certificate, site
+from tests.integration.sandbox.conftest import python
 
 NAME = "site.example"
 SOURCE = Path(__file__).parents[3] / "src"
@@ -24,10 +26,10 @@ async def loopback(host: str, port: int) -> Sequence[str]:
 
 PROGRAM = """
 import socket, ssl, sys
-sys.path.insert(0, sys.argv[1])
+source, packages, host, secure, ca = {given}
+sys.path[:0] = [source, packages]
 from clawdbot.plugins.net import install
-install(int(sys.argv[2]))
-host, secure, ca = sys.argv[3:6]
+install(4)
 context = ssl.create_default_context(cafile=ca)
 """
 PROGRAMS = {
@@ -69,7 +71,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 def get(n):
     return urllib.request.urlopen(f"http://{host}/{n}", timeout=10).read()
-with ThreadPoolExecutor(20) as pool:
+with ThreadPoolExecutor(4) as pool:
     assert {b"plain"} == set(pool.map(get, range(100)))
 print(get(0)); print(urllib.request.urlopen(f"https://{secure}/", context=context).read())
 print(socket.socket().connect_ex(("other.example", 80)) and "PermissionError", True)
@@ -104,12 +106,27 @@ async def test_code_that_knows_no_proxy_reaches_what_is_granted(name: str, tmp_p
     async with site(answer) as plain, site(answer, tls=context) as secure, proxy as running:
         hosts = [f"{NAME}:{url.rpartition(':')[2]}" for url in (plain, secure)]
         way = running.box(Pass(who="a", rules=Rules.of(hosts, private=hosts)))
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROGRAM + PROGRAMS[name],
-            str(SOURCE), str(way.fileno()), *hosts, str(ca_file),
-            pass_fds=[way.fileno()], stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        packages = Path(urllib3.__file__).parents[1]
+        seen = [Bind(host=str(each)) for each in (SOURCE, packages, ca_file)]
+        given = [str(SOURCE), str(packages), *hosts, str(ca_file)]
+        code = f"{PROGRAM.format(given=given)}{PROGRAMS[name]}"
+        outcome = await Sandbox(tmp_path / "sandbox").run(python(code, *seen), sockets=[way])
         way.close()
-        async with asyncio.timeout(30):
-            out, _ = await child.communicate()
-    assert ["b'plain'", "b'secure'", "PermissionError True"] == out.decode().splitlines()
+    told = outcome.out.decode().splitlines()
+    assert ["b'plain'", "b'secure'", "PermissionError True"] == told, outcome.err
+
+
+async def test_without_its_descriptor_a_box_reaches_nothing(tmp_path: Path) -> None:
+    async def never(request: web.Request) -> web.Response:
+        raise AssertionError(request.url)
+
+    async with site(never) as url:
+        code = f"""
+import socket
+try:
+    print(socket.create_connection(("127.0.0.1", {url.rpartition(":")[2]}), 2))
+except OSError as error:
+    print("nothing")
+"""
+        outcome = await Sandbox(tmp_path / "sandbox").run(python(code))
+    assert b"nothing\n" == outcome.out
