@@ -130,7 +130,7 @@ async def assembled(
             epoch=epoch,
             vault=vault,
             audit=Audit(vault, f"{NODE}:{clock.ulid()}"),
-            hands=hands_of(loaded, outside.tools),
+            hands=hands_of(loaded, client, db, vault, outside.tools),
         )
         yield _service(ground, stop, reload)
 

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from clawdbot.agent import plan
 from clawdbot.config.load import Loaded
+from clawdbot.domain.secret import Secret
+from clawdbot.net.client import Client
+from clawdbot.net.fetch import Fetch, Guard
 from clawdbot.sandbox.run import Sandbox
-from clawdbot.tools.builtin import facts, files, notebook
+from clawdbot.store import secrets
+from clawdbot.store.sqlite import SqliteDb
+from clawdbot.store.vault import Vault
+from clawdbot.tools.builtin import facts, files, notebook, search, web
 from clawdbot.tools.builtin.shell import Shell
 from clawdbot.tools.folders import Folders
 from clawdbot.tools.registry import Registry, Tool
@@ -27,9 +33,16 @@ class Hands:
             tasks.create_task(self.shell.run())
 
 
-def hands_of(loaded: Loaded, more: Iterable[Tool]) -> Hands:
+def hands_of(
+    loaded: Loaded, client: Client, db: SqliteDb, vault: Vault, more: Iterable[Tool]
+) -> Hands:
     """Put the hands together; `more` are tools of the composition's own."""
     core, home = loaded.core, loaded.home
+    fetch = Fetch(client, Guard(core.net))
+
+    async def reveal(reference: str, url: str) -> Secret:
+        return await db.read(lambda tx: secrets.resolve(tx, vault, reference, url))
+
     sandbox, folders = Sandbox(home / "data" / "sandbox"), Folders(home, core.files)
     shell = Shell(sandbox, folders, core.shell)
     tools = (
@@ -38,6 +51,8 @@ def hands_of(loaded: Loaded, more: Iterable[Tool]) -> Hands:
         plan.TOOL,
         *files.tools(folders),
         *shell.tools,
+        *web.tools(fetch, core.net, core.web, reveal),
+        *search.tools(fetch, core.search),
         *more,
     )
     return Hands(sandbox=sandbox, registry=Registry(tools), shell=shell)
