@@ -38,8 +38,9 @@ SKELETON = {
     "ops.metrics": "prometheus_client",
     "ops.service": "subprocess, clawdbot.gateway.server",
     "panel.routes": "aiohttp, clawdbot.ops.metrics",
+    "plugins.driver": "selenium",
     "store.db": "sqlite3, psycopg",
-    "tools.builtin.browser": "selenium",
+    "tools.builtin.browser": "clawdbot.sandbox.run",
     "tools.builtin.shell": "clawdbot.domain.messages",
     "tools.registry": "clawdbot.store.db",
 }

@@ -1,7 +1,7 @@
 """The egress proxy: CONNECT and plain HTTP for boxes and browsers, each under its own rules.
 
     box      descriptor 4: a byte asks, a fresh connected socket comes back (SCM_RIGHTS)
-    browser  one port on loopback; a task's token is the password of Proxy-Authorization
+    browser  a port of its own network for each task, on which we accept
 
 Whatever comes is judged by the guard, goes to the address that was judged, and ends with its box,
 its task or its time. A plain request is the only one of its connection, its body counted: nothing
@@ -10,9 +10,8 @@ that is meant for one host reaches another.
 
 import asyncio
 import re
-import secrets
 import socket
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,13 +25,11 @@ from clawdbot.net.egress import Rules, Target
 from clawdbot.net.fetch import EgressRefused, Guard
 
 _HEAD_MOST = 32 * 1024
-_HEAD_S = 10.0
 _LINE = re.compile(r"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/1\.[01]")
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\xa0-\xff]*)")
 _HOPS = {
     "connection", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade",
 }  # fmt: skip
-_CHALLENGE = 'Proxy-Authenticate: Basic realm="clawdbot"\r\n'
 _FAILURES = (OSError, EOFError, ValueError, NetFailed, asyncio.LimitOverrunError)
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -73,7 +70,6 @@ class Proxy:
     net: Net
     group: asyncio.TaskGroup
     told: Callable[[Passage], None]
-    passes: dict[str, Pass] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def box(self, passed: Pass) -> socket.socket:
@@ -83,25 +79,15 @@ class Proxy:
         self._start(self._hand_out(ours, passed))
         return theirs
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        """Listen for browsers on loopback, and tell the port.
-
-        Chromium goes past every proxy to loopback, but with `--proxy-bypass-list=<-loopback>`.
-        """
-        serve = lambda *near: self._serve(near, None)  # noqa: E731
-        async with await asyncio.start_server(serve, "127.0.0.1", 0, limit=_HEAD_MOST) as server:
-            yield server.sockets[0].getsockname()[1]
-
     @contextmanager
-    def task(self, passed: Pass) -> Iterator[str]:
-        """Give the token of a browser's task, good while the block runs."""
-        token = secrets.token_urlsafe(32)
-        self.passes[token] = passed
+    def browser(self, way: socket.socket, passed: Pass) -> Iterator[None]:
+        """Accept on a port of a browser's own network, as long as the block runs."""
+        way.settimeout(0)
+        accepting = self.group.create_task(self._accept(way, passed))
         try:
-            yield token
+            yield
         finally:
-            del self.passes[token]
+            accepting.cancel()
             passed.close()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
@@ -124,21 +110,24 @@ class Proxy:
         finally:
             passed.close()
 
-    async def _serve(self, near: _Streams, box: Pass | None) -> None:
-        """Serve one connection: a box's, or of whom its token tells."""
+    async def _accept(self, way: socket.socket, passed: Pass) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            while await passed.room.acquire():
+                near, _ = await loop.sock_accept(way)
+                streams = await asyncio.open_connection(sock=near, limit=_HEAD_MOST)
+                self._start(self._serve(streams, passed))
+
+    async def _serve(self, near: _Streams, passed: Pass) -> None:
+        """Serve one connection."""
         try:
-            async with asyncio.timeout(None if box else _HEAD_S):
-                head = _Head.read(await near[0].readuntil(b"\r\n\r\n"))
-            if passed := box or self.passes.get(head.token()):
-                await self._pass(near, head, passed)
-            else:
-                _answer(near[1], "407 Proxy Authentication Required", fields=_CHALLENGE)
+            head = _Head.read(await near[0].readuntil(b"\r\n\r\n"))
+            await self._pass(near, head, passed)
         except _FAILURES:
             _answer(near[1], "400 Bad Request")
         finally:
             near[1].close()
-            if box:
-                box.room.release()
+            passed.room.release()
 
     async def _pass(self, near: _Streams, head: "_Head", passed: Pass) -> None:
         passage, limit, begun = (
@@ -249,12 +238,6 @@ class _Head:
         """Give what may be shown of where it goes."""
         return re.split("[/?#]", self.url.removeprefix("http://"))[0].rpartition("@")[2]
 
-    def token(self) -> str:
-        """Give the password of whoever asks; raises ValueError."""
-        kind, _, login = _find(self.fields, "proxy-authorization").partition(" ")
-        password = b64decode(login, validate=True).decode() if kind.lower() == "basic" else ""
-        return password.partition(":")[2]
-
     def onward(self, target: Target) -> bytes:
         """Write what begins it: the yes to a tunnel, or the request as the server is to read it."""
         if self.body is None:
@@ -270,9 +253,9 @@ def _find(fields: tuple[tuple[str, str], ...], name: str) -> str:
     return value
 
 
-def _answer(writer: asyncio.StreamWriter, status: str, text: str = "", fields: str = "") -> None:
+def _answer(writer: asyncio.StreamWriter, status: str, text: str = "") -> None:
     body = text.encode()
-    fields += f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+    fields = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
     writer.write(f"HTTP/1.1 {status}\r\n{fields}Connection: close\r\n\r\n".encode() + body)
 
 

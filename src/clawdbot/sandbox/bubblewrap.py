@@ -4,33 +4,18 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from clawdbot.domain.errors import SandboxRefused
-from clawdbot.sandbox import seccomp
 from clawdbot.sandbox.process import GATE, GO, STATUS, Command
-from clawdbot.sandbox.profile import ETC, TOPS, Box, Host, Profile, arguments, tops
+from clawdbot.sandbox.profile import ETC, POLICIES, TOPS, Box, Host, arguments, tops
 
 _ARGUMENTS = 62
-_FILTER = 63
-_COUNTS_APART = (5, 14)  # since then a user namespace has its own count of processes
 # The only line of shell that ever runs, and the program's words are no part of it.
 _GATE = f'read -r go <&{GATE} || exit 1; exec {GATE}<&-; exec "$@"'
 _ROOTS = tuple(map(Path, ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")))
-_RULES = {Profile.DEFAULT: seccomp.DEFAULT, Profile.BROWSER: seccomp.BROWSER}
 _WRITABLE = tuple(map(Path, ("/var/tmp", "/tmp")))  # noqa: S108 - the folder's owner is looked at
-_SYSCTL = Path("/proc/sys")
-_APPARMOR = """sudo tee /etc/apparmor.d/clawdbot-bwrap <<<'abi <abi/4.0>,
-profile clawdbot-bwrap /usr/bin/bwrap flags=(unconfined) { userns, }' \
-  && sudo apparmor_parser -r /etc/apparmor.d/clawdbot-bwrap"""
-# What switches namespaces off for ordinary users, by its value, and the line that mends it.
-_SWITCHES = {
-    "kernel/unprivileged_userns_clone": ("0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
-    "user/max_user_namespaces": ("0", "sudo sysctl -w user.max_user_namespaces=15000"),
-    "kernel/apparmor_restrict_unprivileged_userns": ("1", _APPARMOR),
-}
 _USERS = {"passwd": "box:x:1000:1000::/work:/bin/sh\n", "group": "box:x:1000:\n"}
 
 
@@ -51,7 +36,7 @@ class Bubblewrap:
             (Path(self._host.skeleton) / top).mkdir(exist_ok=True)
         options = [
             *arguments(box, self._host),
-            *("--json-status-fd", str(STATUS), "--block-fd", str(GO), "--seccomp", str(_FILTER)),
+            *("--json-status-fd", str(STATUS), "--block-fd", str(GO)),
         ]
         return Command(
             argv=[
@@ -65,23 +50,9 @@ class Bubblewrap:
                 "box",
                 *box.argv,
             ],
-            alone=_kernel() >= _COUNTS_APART,
             # Not on the command line: there the host's users could read it, and the box too.
-            files={
-                _ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options),
-                _FILTER: seccomp.program(os.uname().machine, _RULES[box.profile]),
-            },
+            files={_ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options)},
         )
-
-    def remedy(self) -> str:
-        """Give the line that installs bubblewrap, or that lets ordinary users have namespaces."""
-        if self._program is None:
-            return "sudo apt-get install bubblewrap"
-        for name, (off, mend) in _SWITCHES.items():
-            with suppress(OSError):
-                if (_SYSCTL / name).read_text(encoding="ascii").strip() == off:
-                    return mend
-        return ""
 
     @cached_property
     def _host(self) -> Host:
@@ -94,10 +65,6 @@ class Bubblewrap:
             etc=tuple(path for path in ETC if Path(path).exists()),
             version=tuple(map(int, re.findall(r"\d+", told.stdout)[:2])),
         )
-
-
-def _kernel() -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 def _skeleton(folder: Path) -> Path:
@@ -114,6 +81,7 @@ def _skeleton(folder: Path) -> Path:
             raise SandboxRefused(f"{made} is not ours: remove it.")
     for place in (*(Path("/") / top for top in TOPS), *map(Path, ETC), *_ROOTS):
         _resemble(skeleton / place.relative_to("/"), place)
+    (skeleton / POLICIES.removeprefix("/")).mkdir(parents=True, exist_ok=True)
     for name, text in _USERS.items():
         (skeleton / "etc" / name).write_text(text, encoding="utf-8")
     return skeleton

@@ -20,11 +20,13 @@ ENVIRONMENT = {
 }
 # What programs cannot do without, of a folder that also holds secrets.
 ETC = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs")
+# Where Chromium reads what it may; the one place of /etc that a box may have from us.
+POLICIES = "/etc/chromium/policies/managed"
 TOPS = ("dev", "proc", "tmp", "usr", "work")
 
 _RESERVED = {"bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys", "usr"}
 _KERNEL = {"dev", "proc", "sys"}
-_OPEN = {"tmp", "work"}  # the top folders in which a box may write
+_OPEN = {"etc", "tmp", "work"}  # the top folders that every box has, or in which it may write
 _DISABLE_USERNS = (0, 8)
 _SIZE = (0, 7)
 _MB = 1_048_576
@@ -141,7 +143,8 @@ def _binds(box: Box) -> list[Bind]:
         top, theirs = _top(bind.place), _top(bind.host)
         if top == "usr" and bind.host == bind.place and not bind.write:
             continue
-        if top in _RESERVED or theirs in _KERNEL or bind.place == "/tmp":  # noqa: S108
+        reserved = top in _RESERVED and (box.profile, bind.place) != (Profile.BROWSER, POLICIES)
+        if reserved or theirs in _KERNEL or bind.place == "/tmp":  # noqa: S108
             raise BadInput(f"no box can have {bind.host} at {bind.place}")
         kept.append(bind)
     return kept

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -243,47 +242,30 @@ async def test_a_box_has_no_more_streams_than_its_room(
                 writer.close()
 
 
-def login(token: str) -> dict[str, str]:
-    return {"Proxy-Authorization": f"Basic {b64encode(f'task:{token}'.encode()).decode()}"}
-
-
-async def test_a_browser_s_task_is_known_by_its_token(
+async def test_each_task_of_a_browser_has_a_port_of_its_own(
     proxy: AbstractAsyncContextManager[Proxy], told: list[Passage]
 ) -> None:
     async def answer(request: web.Request) -> web.Response:
-        assert "Proxy-Authorization" not in request.headers
         return web.Response(text=request.path)
 
-    async with (
-        site(answer) as url,
-        proxy as running,
-        running.listening() as port,
-        aiohttp.ClientSession() as session,
-    ):
+    async with site(answer) as url, proxy as running, aiohttp.ClientSession() as session:
         host = f"{NAME}:{url.rpartition(':')[2]}"
-        address = f"http://127.0.0.1:{port}"
 
-        async def get(token: str) -> tuple[int, str]:
-            async with session.get(f"http://{host}/x", proxy=address, headers=login(token)) as got:
+        async def get(way: socket.socket) -> tuple[int, str]:
+            address = f"http://127.0.0.1:{way.getsockname()[1]}"
+            async with session.get(f"http://{host}/x", proxy=address) as got:
                 return got.status, await got.text()
 
-        with running.task(passed(host)) as token, running.task(passed()) as other:
-            assert (200, "/x") == await get(token)
-            assert 403 == (await get(other))[0]
-            assert 407 == (await get("guess"))[0]
-            async with session.get(f"http://{host}/x", proxy=address) as got:
-                assert (407, 'Basic realm="clawdbot"') == (
-                    got.status,
-                    got.headers["Proxy-Authenticate"],
-                )
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            [field] = [f"{name}: {value}" for name, value in login(token).items()]
-            writer.write(f"CONNECT {host} HTTP/1.1\r\n{field}\r\n\r\n".encode())
-            await reader.readuntil(b"\r\n\r\n")
-        async with asyncio.timeout(5):
-            assert b"" == await reader.read()  # a tunnel ends with its task
-        writer.close()
-        assert 407 == (await get(token))[0]
+        with socket.create_server(("127.0.0.1", 0)) as way, socket.create_server(("", 0)) as other:
+            with running.browser(way, passed(host)), running.browser(other, passed()):
+                assert (200, "/x") == await get(way)
+                assert 403 == (await get(other))[0]
+                reader, writer = await asyncio.open_connection(*way.getsockname())
+                writer.write(f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
+                await reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(5):
+                assert b"" == await reader.read()  # a tunnel ends with its task
+            writer.close()
     assert ["", "site.example", "TimeoutError"] == [p.failure.partition(":")[0] for p in told]
 
 
