@@ -24,6 +24,7 @@ providers: {model: {protocol: scripted, script: SCRIPT}}
 model_routing: {default: {provider: model}}
 """
 SCRIPT = """\
+- {when: slower, say: "one two three four five six seven eight nine ten", pause_s: 0.5}
 - {when: slow, say: "one two three four five six seven eight nine ten", pause_s: 0.2}
 - {when: colour, say: "a\\e[31mb"}
 - {when: facts, calls: [{tool: NoSuchTool}], then: "It says: {result}"}
