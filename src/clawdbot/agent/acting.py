@@ -75,6 +75,12 @@ class _Unsure(Exception):  # noqa: N818 - a state of knowledge
         self.planned = planned
 
 
+def has(scene: Scene, tool: str) -> bool:
+    """Tell whether a tool is there at all in a scene."""
+    named = not scene.tools or tool in scene.tools
+    return not scene.helper or (named and tool != "delegate")
+
+
 class Acts:
     """Carries out the calls of one turn."""
 
@@ -86,7 +92,9 @@ class Acts:
 
     async def act(self, state: State) -> tuple[State, Plan | None]:
         """Run the calls of the last message; give a plan instead where somebody must be asked."""
-        calls, tainted = state.said[-1].calls, in_sight(self._scene, state.said)
+        helped = {result.call: result for result in state.helped}
+        calls = tuple(call for call in state.said[-1].calls if call.id not in helped)
+        tainted = in_sight(self._scene, state.said)
         rights = await self._rights(state, calls, tainted=tainted)
         weighed = [self._weigh(rights, self._grant(c, tainted=tainted), c) for c in calls]
         if asked := [*self._asks(weighed), *self._planned(rights, calls)]:
@@ -94,7 +102,8 @@ class Acts:
         done = await asyncio.gather(*(self._run(rights, each) for each in weighed))
         if unsure := tuple(d for d in done if isinstance(d, Planned)):
             return state, Plan(calls=unsure)
-        parts = tuple(d for d in done if isinstance(d, Result))
+        found = helped | {d.call: d for d in done if isinstance(d, Result)}
+        parts = tuple(found[call.id] for call in state.said[-1].calls)
         results = Message(role=Role.TOOL, parts=parts)
         following = msgspec.structs.replace(
             state,
@@ -102,6 +111,7 @@ class Acts:
             round=state.round + 1,
             said=(*state.said, results),
             spent=rights.spent,
+            helped=(),
         )
         return following, None
 
@@ -119,6 +129,8 @@ class Acts:
         )
 
     def _weigh(self, rights: Rights, grant: Grant, call: Call, *, later: bool = False) -> _Weighed:
+        if not has(self._scene, call.tool):
+            return _Weighed(call, fault=f"There is no tool {call.tool!r}.")
         try:
             ready = self._with.registry.call(grant, call)
         except ToolFailed as error:

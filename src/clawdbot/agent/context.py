@@ -41,7 +41,8 @@ class Past:
 class Scene:
     """What a turn is about: whose it is, the new words, and what was said before, newest first.
 
-    `waiting` names what waits for somebody's yes, `lessened` what this turn may not do at all.
+    `waiting` names what waits for somebody's yes. A `helper` may not do what is `lessened`, and has
+    only the `tools` that are named, where any are.
     """
 
     turn: str
@@ -56,6 +57,8 @@ class Scene:
     summary_tainted: bool = False
     waiting: tuple[str, ...] = ()
     lessened: frozenset[Effect] = frozenset()
+    tools: frozenset[str] = frozenset()
+    helper: bool = False
 
 
 def tokens_of(message: Message) -> int:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from clawdbot.agent.acting import Acts, Tools
+from clawdbot.agent import delegate
+from clawdbot.agent.acting import Acts, Tools, has
 from clawdbot.agent.context import Scene, compose, in_sight, private_in_sight
-from clawdbot.agent.state import Phase, State
+from clawdbot.agent.state import Child, Phase, State
 from clawdbot.domain.approval import Plan
 from clawdbot.domain.messages import (
     Call,
@@ -71,21 +72,44 @@ Event = Grew | Restarted | Acting | Next
 class Loop:
     """The loop of one turn."""
 
-    def __init__(self, tools: Tools, turn: Turn, scene: Scene) -> None:
-        """Work for one claimed turn in its scene."""
+    def __init__(self, tools: Tools, turn: Turn, scene: Scene, helps: str = "") -> None:
+        """Work for one claimed turn in its scene; a helper for the call of its parent."""
         self._with = tools
         self._turn = turn
         self._scene = scene
+        self._prefix = f"{helps}/" if helps else ""
 
     async def step(self, state: State) -> AsyncIterator[Event]:
         """Take one step; raises ModelFailed when no model could answer."""
-        if state.phase is Phase.THINK:
+        if state.child is not None:
+            async for event in self._help(state, state.child):
+                yield event
+        elif not self._scene.helper and (call := delegate.waiting(state)) is not None:
+            yield Acting(call.tool)
+            yield Next(delegate.begun(state, call))
+        elif state.phase is Phase.THINK:
             async for event in self._think(state):
                 yield event
         else:
             for call in state.said[-1].calls:
                 yield Acting(call.tool)
             yield Next(*await Acts(self._with, self._turn, self._scene).act(state))
+
+    async def _help(self, state: State, child: Child) -> AsyncIterator[Event]:
+        """Let a helper take its step; of what it says only its answer is told, to its parent."""
+        inner = Loop(self._with, self._turn, delegate.scene_of(self._scene, child), child.call.id)
+        async for event in inner.step(child.state):
+            if isinstance(event, Acting):
+                yield event
+            elif isinstance(event, Next):
+                grown = msgspec.structs.replace(child, state=event.state)
+                done = event.state.phase is Phase.DONE
+                after = (
+                    delegate.ended(state, grown)
+                    if done
+                    else msgspec.structs.replace(state, child=grown)
+                )
+                yield Next(after, event.plan)
 
     async def _think(self, state: State) -> AsyncIterator[Event]:
         heard = _Heard()
@@ -104,13 +128,15 @@ class Loop:
 
     def _request(self, state: State) -> Request:
         scene, budgets = self._scene, self._with.budgets
-        last = state.round + 1 >= budgets.steps or state.tokens >= budgets.tokens
+        most = max(1, budgets.steps // 2) if scene.helper else budgets.steps
+        last = state.round + 1 >= most or state.tokens >= budgets.tokens
         specs = (
             ()
             if last
             else tuple(
                 ToolSpec(name=tool.manifest.name, description=tool.description, schema=schema)
                 for tool, schema in self._with.registry.offered(scene.user, self._with.roles())
+                if has(scene, tool.manifest.name)
             )
         )
         return Request(
@@ -135,7 +161,7 @@ class Loop:
         if heard.text:
             parts.append(Text(text=heard.text, source=Source.MODEL))
         for index, call in enumerate(heard.calls):
-            parts.append(msgspec.structs.replace(call, id=f"{state.round}.{index}"))
+            parts.append(msgspec.structs.replace(call, id=f"{self._prefix}{state.round}.{index}"))
         made = (msgspec.structs.replace(part, taint=taint, private=private) for part in parts)
         return Message(role=Role.ASSISTANT, parts=tuple(made))
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from clawdbot.domain.messages import Message
+from clawdbot.domain.messages import Call, Message, Result
 from clawdbot.models.request import Used
 
 VERSION = 1
@@ -22,7 +22,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a turn stands; `said` is what the turn added to the conversation so far.
 
     The last of it is the answer, once it is done; `used` is what each model call of the turn took,
-    `spent` the approvals that its calls used up.
+    `spent` the approvals that its calls used up, `child` the helper at work, `helped` what came of
+    those before it.
     """
 
     version: int = VERSION
@@ -31,16 +32,34 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     said: tuple[Message, ...] = ()
     used: tuple[Used, ...] = ()
     spent: tuple[str, ...] = ()
+    helped: tuple[Result, ...] = ()
+    child: "Child | None" = None
+
+    @property
+    def key(self) -> str:
+        """Name the step that this state stands before."""
+        own = f"{self.phase}/{self.round}"
+        return f"{own}/{self.child.call.id}:{self.child.state.key}" if self.child else own
 
     @property
     def tokens(self) -> int:
         """Sum what the turn's model calls used."""
-        return sum(used.tokens_in + used.tokens_out for used in self.used)
+        own = sum(used.tokens_in + used.tokens_out for used in self.used)
+        return own + (self.child.state.tokens if self.child else 0)
 
     @property
     def emergency(self) -> bool:
         """Tell whether the emergency route took part."""
         return any(used.emergency for used in self.used)
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A helper at work for its parent's call: its task, its tools (none named: all), its state."""
+
+    call: Call
+    task: str
+    tools: tuple[str, ...] = ()
+    state: State
 
 
 def dump(state: State) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clawdbot.agent import plan
+from clawdbot.agent import delegate, plan
 from clawdbot.config.load import Loaded
 from clawdbot.domain.secret import Secret
 from clawdbot.net.client import Client
@@ -49,6 +49,7 @@ def hands_of(
         *facts.TOOLS,
         *notebook.TOOLS,
         plan.TOOL,
+        delegate.TOOL,
         *files.tools(folders),
         *shell.tools,
         *web.tools(fetch, core.net, core.web, reveal),

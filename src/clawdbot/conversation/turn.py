@@ -166,7 +166,6 @@ class Turns:
     async def _step(
         self, turn: Turn, scene: Scene, state: State, shown: Shown
     ) -> tuple[State, Plan | None]:
-        key = f"{state.phase}/{state.round}"
         following, plan = state, None
         async for event in Loop(self._with.tools, turn, scene).step(state):
             match event:
@@ -180,7 +179,7 @@ class Turns:
                     following, plan = event.state, event.plan
         if plan is None and following.phase is not Phase.DONE:
             # The last step is recorded by the commit itself.
-            step = Step(key=key, source=Source.MODEL)
+            step = Step(key=state.key, source=Source.MODEL)
             await self._with.journal.record(turn, step, VERSION, dump(following))
             shown.restart("step")
         return following, plan
