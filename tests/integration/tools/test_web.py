@@ -3,10 +3,15 @@
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from clawdbot.app.assembly import assembled, doors
+from clawdbot.app.sections import SECTIONS
+from clawdbot.config.key import MasterKey
+from clawdbot.config.load import load
 from clawdbot.domain.errors import Denied, SettingsInvalid, ToolFailed
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
@@ -16,6 +21,8 @@ from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Net, Search, Web
 from clawdbot.net.client import Client
 from clawdbot.net.fetch import Fetch, Guard
+from clawdbot.store import secrets
+from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin import search
 from clawdbot.tools.builtin import web as web_tools
 from clawdbot.tools.registry import Grant, Registry, Tool
@@ -214,6 +221,36 @@ async def test_a_request_follows_no_redirect(client: Client) -> None:
         host = host_of(url)
         text = await use(tools(client, host), "http", url=f"http://{host}/")
     assert "302\nLocation: /x\n".lower() in text.lower()
+
+
+async def test_a_service_s_tools_reach_what_its_settings_name(tmp_path: Path) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(text=f"{request.path} {request.headers.get('X-Key', '')}")
+
+    async with site(echo) as url:
+        host = url.removeprefix("http://")
+        settings = (
+            f"net: {{private: ['{host}']}}\nweb: {{http_hosts: ['{host}'], hosts: ['{host}']}}\n"
+        )
+        (tmp_path / "clawdbot.yaml").write_text(settings)
+        async with assembled(load(tmp_path, {}, SECTIONS), doors()) as service:
+            new = secrets.New(
+                id="s1", name="crm", text=Secret(KEY), origins=[url], user="u1", now=1.0
+            )
+            row = secrets.seal(Vault(MasterKey(tmp_path, {})), new)
+            await service.db.write(lambda tx: secrets.put(tx, row))
+
+            async def ask(tool: str, **arguments: object) -> str:
+                call = Call(id="0", tool=tool, arguments=json.dumps(arguments), source=Source.MODEL)
+                return (await service.hands.registry.call(GRANT, call).run()).decode()
+
+            told = await ask("http", url=f"{url}/a", headers={"X-Key": "secret://crm"})
+            assert told.endswith("/a secret://crm")
+            assert f"{url}/b\n\n/b" == (await ask("web_fetch", url=f"{url}/b")).strip()
+            with pytest.raises(Denied):
+                await ask("http", url=url, headers={"X-Key": "secret://other"})
+            with pytest.raises(ToolFailed, match="not on the list"):
+                await ask("web_fetch", url="http://a.example/")
 
 
 def test_manifests_name_effect_and_target() -> None:

@@ -89,7 +89,9 @@ class _Web:
         )
         caps = Caps(timeout_s=self._caps.timeout_s, body_bytes=self._caps.body_bytes)
         page = await _sent(self._fetch, request, self._granted, caps)
-        kept = (f"{name}: {value}\n" for name, value in page.headers.items() if name in _TOLD)
+        kept = (
+            f"{name}: {value}\n" for name, value in page.headers.items() if name.lower() in _TOLD
+        )
         text = f"{page.status}\n{''.join(kept)}\n{_text(page)}"
         for reference, secret in revealed.items():
             text = text.replace(secret, reference)
