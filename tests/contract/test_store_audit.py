@@ -4,17 +4,18 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
+from msgspec.structs import replace as changed
 
 from clawdbot.config.key import MasterKey
 from clawdbot.domain.ports import Db, Tx
 from clawdbot.store import audit, proof
 from clawdbot.store.audit import Audit, Checkpoint, Entry, Kind, Query, Signer
 from clawdbot.store.proof import Fault, Kept, Verdict
-from clawdbot.store.sql import values
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.vault import Vault
 from tests.contract.conftest import START
@@ -156,9 +157,9 @@ async def test_a_row_put_between_others_is_found(db: Db, trail: Audit, vault: Va
         fill(trail, 6)(tx)
         rows = audit.find(tx, Query())
         alter(tx, "DELETE FROM audit WHERE place = 4")
-        forged = replace(rows[3], outcome="forged")
-        forged = replace(forged, hash=audit.hash_of(forged))
-        tx.run("audit.append", **values(forged))
+        forged = changed(rows[3], outcome="forged")
+        forged = changed(forged, hash=audit.hash_of(forged))
+        tx.run("audit.append", **asdict(forged))
 
     await db.write(work)
     bad = (await db.read(lambda tx: checked(tx, vault))).bad
@@ -174,9 +175,9 @@ async def test_a_chain_computed_anew_is_not_what_was_signed(
         rows, previous = audit.find(tx, Query()), ""
         alter(tx, "DELETE FROM audit")
         for row in rows:
-            forged = replace(row, outcome="forged", previous=previous)
-            forged = replace(forged, hash=audit.hash_of(forged))
-            tx.run("audit.append", **values(forged))
+            forged = changed(row, outcome="forged", previous=previous)
+            forged = changed(forged, hash=audit.hash_of(forged))
+            tx.run("audit.append", **asdict(forged))
             previous = forged.hash
 
     await db.write(work)
@@ -272,7 +273,8 @@ async def test_rows_are_found_by_who_why_what_and_when(db: Db, trail: Audit) -> 
     await db.write(work)
 
     async def places(query: Query, most: int = 100, *, newest: bool = False) -> list[int]:
-        rows = await db.read(lambda tx: audit.find(tx, query, most, newest=newest))
+        wanted = changed(query, most=most, newest=newest)
+        rows = await db.read(lambda tx: audit.find(tx, wanted))
         return [row.place for row in rows]
 
     assert [1, 2, 3, 4, 5, 6, 7, 8] == await places(Query())
@@ -331,6 +333,6 @@ def test_a_checkpoint_says_all_that_it_signs() -> None:
     for change in ({"number": 2}, {"chain": "x"}, {"place": 3}, {"root": "x"}, {"at": 1.0},
                    {"previous": "x"}):  # fmt: skip
         assert audit.signed_text(bare) != audit.signed_text(replace(bare, **change))
-    assert set(asdict(bare)) == {
+    assert {field.name for field in fields(bare)} == {
         "number", "chain", "place", "root", "at", "previous", "key", "signature",
     }  # fmt: skip

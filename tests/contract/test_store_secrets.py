@@ -32,7 +32,6 @@ def new(**changes: object) -> New:
         "name": "mail",
         "text": Secret(CANARY),
         "origins": (MAIL,),
-        "user": "u",
         "now": START,
     }
     return New(**(values | changes))  # type: ignore[arg-type]  # a test's own words

@@ -1,13 +1,13 @@
 """Every adapter by its name: providers, channels, and what set-up asks of them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 import msgspec
 
 from clawdbot.channels.telegram.channel import Telegram
 from clawdbot.channels.telegram.settings import Settings as TelegramSettings
 from clawdbot.config.load import Loaded
-from clawdbot.config.save import set_env, set_settings
+from clawdbot.config.save import prepared
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.caps import Caps, Streaming, Unit
 from clawdbot.domain.errors import Failure, first_line
@@ -90,6 +90,8 @@ def outside_of(
     loaded: Loaded, client: Client, clock: Clock, bus: Bus, reload: Callable[[], None]
 ) -> Outside:
     """Give set-up what it reaches of the world: live checks, the settings' files, a new start."""
+    there = loaded.channels.get("telegram", {}).get("main")
+    known = there if isinstance(there, TelegramSettings) else TelegramSettings()
 
     async def check_model(answers: Answers) -> Finding:
         settings = Provider(url=answers.endpoint, auth=Secret(answers.key), model=answers.model)
@@ -100,15 +102,19 @@ def outside_of(
         return Finding(good=True, text=seen.model)
 
     async def check_telegram(answers: Answers) -> Finding:
-        there = loaded.channels.get("telegram", {}).get("main")
-        known = there if isinstance(there, TelegramSettings) else TelegramSettings()
         settings = msgspec.structs.replace(known, token=Secret(answers.telegram))
         health = await Telegram("check", settings, client, "", clock, bus).health()
         return Finding(good=health.up, text=health.reason)
 
-    def save(secrets: Mapping[str, Secret], values: Mapping[str, str]) -> None:
-        changed = set_env(loaded, secrets) if secrets else loaded
+    def prepare(values: Mapping[str, str | None], forget: Collection[str]) -> Callable[[], None]:
         now = {"language": loaded.core.language, "timezone": loaded.core.timezone}
-        set_settings(changed, {key: v for key, v in values.items() if now.get(key) != v})
+        fresh = {key: value for key, value in values.items() if now.get(key, "") != value}
+        return prepared(loaded, fresh, forget)
 
-    return Outside(check_model=check_model, check_telegram=check_telegram, save=save, reload=reload)
+    return Outside(
+        check_model=check_model,
+        check_telegram=check_telegram,
+        prepare=prepare,
+        telegram_url=known.base_url,
+        reload=reload,
+    )

@@ -14,6 +14,7 @@ from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
 from clawdbot.app.hands import Hands, hands_of
 from clawdbot.app.reminders import Reminders
+from clawdbot.app.unseal import DATA_FILE
 from clawdbot.config.clock import SystemClock
 from clawdbot.config.key import MasterKey
 from clawdbot.config.load import Loaded
@@ -28,6 +29,7 @@ from clawdbot.durable.journal import Journal
 from clawdbot.durable.patient import Patient
 from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.control import Control
+from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import After, Inbox
 from clawdbot.gateway.logins import Logins, cookie_of
 from clawdbot.gateway.outbox import Outbox
@@ -112,12 +114,13 @@ async def assembled(
 ) -> AsyncIterator[Service]:
     """Put the service together on its database; `reload` stops it and has it start anew."""
     core, clock, bus = loaded.core, outside.clock, Bus()
+    vault = Vault(MasterKey(loaded.home, loaded.environ))
     async with (
         sqlite.opened(_data_file(loaded.home), core.store, outside.connect) as db,
         outside.client(core.net) as client,
     ):
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
-        vault = Vault(MasterKey(loaded.home, {}))
+        audit = Audit(vault, f"{NODE}:{clock.ulid()}", core.audit.checkpoint_rows)
         ground = _Ground(
             loaded=loaded,
             clock=clock,
@@ -129,7 +132,7 @@ async def assembled(
             client=client,
             epoch=epoch,
             vault=vault,
-            audit=Audit(vault, f"{NODE}:{clock.ulid()}"),
+            audit=audit,
             hands=hands_of(loaded, client, db, vault, outside.tools),
         )
         yield _service(ground, stop, reload)
@@ -153,19 +156,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         ),
         desk=Desk(ground.epoch, ground.audit.append),
     )
-    logins = Logins(db, clock, cookie_of(loaded.home))
-    setup = Setup(db, clock, logins, outside_of(loaded, ground.client, clock, ground.bus, reload))
-    control = Control(
-        db=db,
-        clock=clock,
-        inbox=inbox,
-        supervisor=supervisor,
-        setup=setup,
-        environment=core.environment,
-        room_left=db.room_left,
-        ended=stop,
-        deliver=outbox.wake,
-    )
+    logins, setup = _entrance(ground, reload)
     return Service(
         loaded=loaded,
         clock=clock,
@@ -180,11 +171,31 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         router=router,
         reminders=reminders,
         logins=logins,
-        control=control,
+        control=Control(
+            db=db,
+            clock=clock,
+            vault=ground.vault,
+            audit=ground.audit,
+            inbox=inbox,
+            supervisor=supervisor,
+            setup=setup,
+            environment=core.environment,
+            room_left=db.room_left,
+            ended=stop,
+            deliver=outbox.wake,
+        ),
         setup=setup,
         epoch=ground.epoch,
         hands=ground.hands,
     )
+
+
+def _entrance(ground: _Ground, reload: Callable[[], None]) -> tuple[Logins, Setup]:
+    loaded, db, clock = ground.loaded, ground.db, ground.clock
+    logins = Logins(db, clock, cookie_of(loaded.home))
+    custody = Custody(db=db, clock=clock, vault=ground.vault, audit=ground.audit)
+    outside = outside_of(loaded, ground.client, clock, ground.bus, reload)
+    return logins, Setup(db, clock, logins, custody, outside)
 
 
 def _journal(ground: _Ground) -> Journal:
@@ -262,9 +273,9 @@ def _engine(
 
 
 def _data_file(home: Path) -> Path:
-    folder = home / "data"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "clawdbot.db"
+    path = home / DATA_FILE
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
 
 
 def _routes_of(core: Core) -> dict[str, str]:

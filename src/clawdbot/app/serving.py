@@ -12,9 +12,11 @@ from clawdbot.config import home
 from clawdbot.config.load import Loaded
 from clawdbot.gateway import control, hooks, monitor
 from clawdbot.gateway.courtesy import Courtesy
+from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.route import Route
 from clawdbot.gateway.server import Server, check_binding
 from clawdbot.gateway.ws import Sockets
+from clawdbot.ops.checkpoints import Checkpoints
 from clawdbot.ops.metrics import Metrics
 from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
@@ -41,6 +43,7 @@ async def serve(
 
     async with assembled(loaded, outside, stop.set, reload) as service:
         await service.journal.recover()
+        checkpoints = _checkpoints(service.control, loaded)
         sockets = Sockets(
             inbox=service.inbox,
             stream=service.stream,
@@ -48,9 +51,8 @@ async def serve(
             render=html,
             epoch=service.epoch,
         )
-        metrics = Metrics(service.bus)
         server = Server(loaded.core.gateway, service.logins, service.bus)
-        routes = _routes(service, sockets, metrics)
+        routes = _routes(service, sockets, Metrics(service.bus))
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
             address = loaded.core.gateway.public_url or f"http://127.0.0.1:{port}"
             service.control.address = address
@@ -66,6 +68,7 @@ async def serve(
                     tasks.create_task(service.supervisor.run(service.inbox)),
                     tasks.create_task(service.hands.run()),
                     tasks.create_task(_keep_house(service)),
+                    tasks.create_task(checkpoints.run()),
                 ]
                 log = structlog.get_logger("service")
                 log.info("started", address=address, version=__version__)
@@ -76,6 +79,7 @@ async def serve(
                 await sockets.close()
                 for task in reversed(running):
                     task.cancel()
+            await checkpoints.sign()
     return bool(reloads)
 
 
@@ -112,6 +116,10 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         control.route(service.control),
         control.terminal(service.control, sockets),
     )
+
+
+def _checkpoints(of: Custody, loaded: Loaded) -> Checkpoints:
+    return Checkpoints(of.db, of.clock, of.vault, of.audit, loaded.core.audit, loaded.home)
 
 
 async def _keep_house(service: Service) -> None:

@@ -81,7 +81,7 @@ async def _here(terminal: Terminal, words: str, name: str) -> str:
     from clawdbot.ops.logs import logging_to
 
     home.prepare(terminal.home, terminal.language)
-    loaded = terminal.load()
+    loaded = terminal.unsealed()
     core = msgspec.structs.replace(loaded.core, gateway=Gateway(port=0))
     stop, started = asyncio.Event(), asyncio.Event()
     with ExitStack() as held:

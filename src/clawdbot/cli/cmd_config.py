@@ -10,6 +10,7 @@ from clawdbot.config import load
 from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.secret import Secret
 from clawdbot.ops.lines import Redactor
+from clawdbot.store.secrets import PREFIX
 
 
 @click.group()
@@ -87,5 +88,6 @@ def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:
 
 def _masked(value: object) -> str:
     if isinstance(value, Secret):
-        return str(value) if value else ""
+        named = value.reveal().startswith(PREFIX)  # which is no secret
+        return value.reveal() if named else str(value) if value else ""
     raise TypeError(value)

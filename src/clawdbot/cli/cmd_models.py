@@ -39,7 +39,7 @@ class _Listed(msgspec.Struct, frozen=True, kw_only=True):
 @click.pass_obj
 def command(terminal: Terminal, *, find: bool, ports: tuple[int, ...], as_json: bool) -> None:
     """List providers and routes, and find local model servers."""
-    loaded = terminal.load()
+    loaded = terminal.unsealed()
     providers, found = asyncio.run(_asked(terminal, loaded, (ports or PORTS) if find else ()))
     routes = loaded.core.model_routing
     say = terminal.say

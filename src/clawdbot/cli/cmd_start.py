@@ -70,7 +70,7 @@ async def _serve(
         from clawdbot.app.serving import serve
         from clawdbot.ops.logs import logging_to
 
-    loaded = terminal.load()
+    loaded = terminal.unsealed()
     gateway = loaded.core.gateway
     if port is not None:
         gateway = msgspec.structs.replace(gateway, port=port)

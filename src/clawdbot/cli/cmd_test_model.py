@@ -21,7 +21,7 @@ from clawdbot.ops.lines import Redactor
 @click.pass_obj
 def command(terminal: Terminal, *, provider: str, model: str, as_json: bool) -> None:
     """Ask a model one question; tell version, latency, speed and quota."""
-    loaded = terminal.load()
+    loaded = terminal.unsealed()
     name = provider or loaded.core.model_routing["default"].provider
     try:
         shown = asyncio.run(_probed(terminal, loaded, name, model))

@@ -35,6 +35,8 @@ COMMANDS = {
     "config": "Check, show and locate the settings.",
     "models": "List providers and routes, and find local model servers.",
     "test-model": "Ask a model one question; tell version, latency, speed and quota.",
+    "secret": "Keep keys and passwords sealed, each for certain addresses.",
+    "audit": "Show, verify and export the record of what was done.",
     "logs": "Read the log.",
     "completion": "Print a shell's completion script.",
 }

@@ -27,6 +27,12 @@ class Terminal:
     language: str
     environ: Mapping[str, str] = field(repr=False)
 
+    def unsealed(self) -> load.Loaded:
+        """Read the settings and open the secrets in them; raises SettingsInvalid."""
+        from clawdbot.app.unseal import unsealed
+
+        return unsealed(self.load())
+
     def load(self) -> load.Loaded:
         """Read the settings; raises SettingsInvalid."""
         from clawdbot.app.sections import SECTIONS

@@ -4,7 +4,7 @@ Nothing in a value is substituted or run, and a name stands once.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from clawdbot.config.problems import Problems
 
@@ -32,15 +32,10 @@ def parse(text: str, file: str, problems: Problems) -> dict[str, str]:
     return values
 
 
-def updated(text: str, values: Mapping[str, str]) -> str:
-    """Give the text with these names set, every other line as it was."""
-    left = dict(values)
-    lines = []
-    for line in text.rstrip("\n").split("\n") if text else []:
-        name, _ = _split(line.strip())
-        lines.append(f"{name}={_quote(left.pop(name))}" if name in left else line)
-    lines += [f"{name}={_quote(value)}" for name, value in left.items()]
-    return "\n".join([*lines, ""])
+def without(text: str, names: Collection[str]) -> str:
+    """Give the text without the lines that set these names, every other line as it was."""
+    lines = text.split("\n")
+    return "\n".join(line for line in lines if _split(line.strip())[0] not in names)
 
 
 def _split(line: str) -> tuple[str, str | None]:
@@ -56,9 +51,3 @@ def _split(line: str) -> tuple[str, str | None]:
     if not found:
         return name[1], None
     return name[1], found[1] if quote == "'" else re.sub(r'\\(["\\$`])', r"\1", found[1])
-
-
-def _quote(value: str) -> str:
-    if "'" not in value:
-        return f"'{value}'"
-    return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'

@@ -73,7 +73,7 @@ def load(
     own_url = any([_own_url(own, problems), _own_url(ours, problems)])
     env_file = dotenv.parse(texts[ENV_FILE], ENV_FILE, problems)
     names, pair = sources.names(environ, env_file, problems, own_url=own_url)
-    written = _merged(own, ours)
+    written = _merged(own, _yielding(ours) if pair else ours)
     language = language or _language(written, environ)
     root = sources.substituted(Node(_with_defaults(written, pair), ""), names, problems)
     core, channels = _checked(_pairs(root), sections, problems)
@@ -159,6 +159,16 @@ def _with_defaults(written: tree.Mapping, pair: str) -> tree.Mapping:
     return root
 
 
+def _yielding(ours: tree.Mapping) -> tree.Mapping:
+    """Let go of what set-up wrote of `external`: environment and `.env` stand above it."""
+    providers = _pairs(ours.get("providers"))
+    if "external" not in providers:
+        return ours
+    kept = {k: v for k, v in _pairs(providers["external"]).items() if k not in {"url", "auth"}}
+    external = Node(kept, providers["external"].where)
+    return ours | {"providers": Node(providers | {"external": external}, ours["providers"].where)}
+
+
 def _own_url(written: tree.Mapping, problems: Problems) -> bool:
     """Tell whether an entry sends MODEL_PROVIDER_AUTH to an address of its own."""
     found = False
@@ -209,7 +219,9 @@ def _check_references(root: tree.Mapping, problems: Problems) -> None:
 
 def _convert(kind: type[S], data: object, secrets: list[Secret]) -> S:
     def decode(kind: type, value: object) -> object:
-        secrets.append(secret := shape.decode(kind, value))
+        secret = shape.decode(kind, value)
+        if not secret.reveal().startswith("secret://"):  # the name of one is none
+            secrets.append(secret)
         return secret
 
     try:

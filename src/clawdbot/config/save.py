@@ -1,9 +1,9 @@
-"""Settings that we write: keys to `.env`, the rest to `settings.yaml`, never `clawdbot.yaml`.
+"""Settings that we write: to `settings.yaml`, never to `clawdbot.yaml`; keys are sealed elsewhere.
 
 What would not be valid afterwards is refused before a byte is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import yaml
 
@@ -13,49 +13,49 @@ from clawdbot.config.load import ENV_FILE, OUR_FILE, Loaded, load
 from clawdbot.config.problems import Problems
 from clawdbot.config.tree import Node
 from clawdbot.domain.errors import SettingsInvalid
-from clawdbot.domain.secret import Secret
 from clawdbot.domain.text import say
 
 Value = str | float | bool | list[str] | None
 
 
-def set_env(loaded: Loaded, values: Mapping[str, Secret]) -> Loaded:
-    """Write names to `.env`, its other lines as they were, and load again."""
-    revealed = {name: secret.reveal() for name, secret in values.items()}
-    for name, value in revealed.items():
+def prepared(
+    loaded: Loaded, values: Mapping[str, Value], forget: Collection[str] = ()
+) -> Callable[[], None]:
+    """Check dotted keys for `settings.yaml` (None takes one away); the result writes them.
+
+    Names to `forget` are taken out of `.env`, its other lines stay as they are.
+    """
+    for name in forget:
         if loaded.environ.get(name):
             raise _fixed(loaded, name, "environment")
-        if not value.isprintable():
-            raise SettingsInvalid(
-                say(loaded.language, "{key}: control characters are not allowed", key=name)
-            )
-    text = sources.read(loaded.home / ENV_FILE, Problems())
-    return _replace(loaded, ENV_FILE, dotenv.updated(text, revealed))
-
-
-def set_settings(loaded: Loaded, values: Mapping[str, Value]) -> Loaded:
-    """Write dotted keys to `settings.yaml` (None takes one away), and load again."""
-    text = sources.read(loaded.home / OUR_FILE, Problems())
-    written = tree.parse(text, OUR_FILE, Problems())
+    texts = {}
+    env_file = sources.read(loaded.home / ENV_FILE, Problems())
+    if (left := dotenv.without(env_file, forget)) != env_file:
+        texts[ENV_FILE] = left
+        loaded = _tried(loaded, texts)
+    written = tree.parse(sources.read(loaded.home / OUR_FILE, Problems()), OUR_FILE, Problems())
     root = {key: _plain(node) for key, node in written.items()}
     for key, value in values.items():
         origin = loaded.origins.get(key, "default")
         if not origin.startswith((OUR_FILE, "default")):
             raise _fixed(loaded, key, origin)
         _put(root, key.split("."), value)
-    return _replace(loaded, OUR_FILE, yaml.safe_dump(root, allow_unicode=True, sort_keys=False))
+    texts[OUR_FILE] = yaml.safe_dump(root, allow_unicode=True, sort_keys=False)
+    _tried(loaded, texts)
+
+    def save() -> None:
+        # What stands above comes last: until it is gone, the old settings hold.
+        for name in (OUR_FILE, ENV_FILE):
+            if name in texts:
+                write(loaded.home / name, texts[name])
+
+    return save
 
 
-def _replace(loaded: Loaded, name: str, text: str) -> Loaded:
-    fresh = load(
-        loaded.home,
-        loaded.environ,
-        loaded.sections,
-        language=loaded.language,
-        replaced={name: text},
+def _tried(loaded: Loaded, texts: Mapping[str, str]) -> Loaded:
+    return load(
+        loaded.home, loaded.environ, loaded.sections, language=loaded.language, replaced=texts
     )
-    write(loaded.home / name, text)
-    return fresh
 
 
 def _fixed(loaded: Loaded, key: str, origin: str) -> SettingsInvalid:

@@ -15,6 +15,7 @@ from clawdbot.config.tree import Node
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Seconds, Section, Url, seconds
 
+_SECRET = re.compile(r"secret://[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
@@ -88,6 +89,9 @@ def _leaf(kind: object, node: Node, key: str, problems: Problems) -> object:
         msgspec.convert(value, kind, strict=False, dec_hook=decode)
     except (ValueError, msgspec.ValidationError):
         problems.say(node.where, "{key}: expected {this}", key=key, this=_expected(kind))
+    named = str(written).startswith("secret://")
+    if named and not (kind is Secret and _SECRET.fullmatch(str(written))):
+        problems.say(node.where, "{key}: only a key or password is written secret://NAME", key=key)
     return value
 
 

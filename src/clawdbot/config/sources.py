@@ -84,8 +84,6 @@ def substituted(node: Node, known: Mapping[str, str], problems: Problems) -> Nod
             )
         return known.get(found[1], "")
 
-    if value.startswith("secret://"):
-        problems.say(node.where, "secret:// is not available in this version; write env:NAME")
     text = _TAKEN.sub(take, re.sub(r"\Aenv:(.*)\Z", r"${\1}", value))
     if _CONTROL.search(text):
         problems.say(node.where, "control characters are not allowed")

@@ -232,6 +232,14 @@ class Logs(Section, frozen=True):
     files: Count = 5
 
 
+class Audit(Section, frozen=True):
+    """The audit trail: when its end is signed, and the file that the signatures go to as well."""
+
+    export: str = ""
+    checkpoint_s: Seconds = 300.0
+    checkpoint_rows: Count = 1000
+
+
 class Core(Section, frozen=True):
     """Everything that is not an adapter's own."""
 
@@ -252,3 +260,4 @@ class Core(Section, frozen=True):
     logs: Logs = Logs()
     files: dict[str, FileRoot] = field(default_factory=dict)
     shell: Shell = Shell()
+    audit: Audit = Audit()

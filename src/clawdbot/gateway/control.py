@@ -16,9 +16,10 @@ from clawdbot import __version__
 from clawdbot.conversation.answer import notice
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level, User
-from clawdbot.domain.ports import Clock, Db, Tx
+from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
 from clawdbot.gateway.body import body
+from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import Inbox
 from clawdbot.gateway.pairing import hash_code, refuse
 from clawdbot.gateway.route import Caller, Permission, Route
@@ -108,11 +109,9 @@ class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 @dataclass(slots=True, kw_only=True)
-class Control:
+class Control(Custody):
     """The owner's hand on the service; `address` is set once the server listens."""
 
-    db: Db
-    clock: Clock
     inbox: Inbox
     supervisor: Supervisor
     setup: Setup
@@ -251,6 +250,12 @@ CALLS: dict[str, Callable[..., Awaitable[object]]] = {
         Control.check_telegram,
         Control.stop,
         Control.restart,
+        Control.secrets,
+        Control.keep_secret,
+        Control.rotate_secret,
+        Control.forget_secret,
+        Control.trail,
+        Control.verify,
     )
 }
 

@@ -1,24 +1,27 @@
 """Set-up, the same for the web page and the terminal: the owner, the model, Telegram.
 
-All but the owner's name can be skipped. Keys go to `.env`, the rest to the settings that are ours,
-both by the hand that `app` gives.
+All but the owner's name can be skipped. Keys are sealed, each for the address that it came with;
+the rest goes to the settings that are ours, by the hand that `app` gives.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
 import msgspec
 
 from clawdbot.domain.errors import BadInput, Denied
+from clawdbot.domain.origin import origin_of
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Clock, Db, Tx
-from clawdbot.domain.secret import Secret
 from clawdbot.domain.text import LANGUAGES, say
+from clawdbot.gateway.custody import Custody, Keep
 from clawdbot.gateway.logins import PASSWORD_MIN, Logins, setup_code, use_setup_code
 from clawdbot.store import people
+from clawdbot.store.secrets import PREFIX
 
 _NAME_MOST = 64
+_MODEL, _TELEGRAM = "model", "telegram"
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,26 +49,34 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Check = Callable[[Answers], Awaitable[Finding]]
-Save = Callable[[Mapping[str, Secret], Mapping[str, str]], None]
+Save = Callable[[Mapping[str, str | None], Collection[str]], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What set-up cannot do itself: live checks, writing settings, starting anew with them."""
+    """What set-up cannot do itself: live checks, writing settings, starting anew with them.
+
+    `prepare` checks settings, and names that `.env` is to forget, and returns who writes them.
+    """
 
     check_model: Check
     check_telegram: Check
-    save: Save
+    prepare: Save
+    telegram_url: str
     reload: Callable[[], None]
 
 
 class Setup:
     """Makes the owner and the first settings."""
 
-    def __init__(self, db: Db, clock: Clock, logins: Logins, outside: Outside) -> None:
+    def __init__(
+        self, db: Db, clock: Clock, logins: Logins, custody: Custody, outside: Outside
+    ) -> None:
+        """Work on a store that may have no owner yet."""
         self._db = db
         self._clock = clock
         self._logins = logins
+        self._custody = custody
         self.outside = outside
 
     async def needed(self) -> bool:
@@ -89,25 +100,37 @@ class Setup:
         if code is not None:
             # Before anything is written anywhere: whoever has no good link changes nothing.
             await self._db.write(lambda tx: _use(tx, code, now))
-        self._save(answers)
+        save = self.outside.prepare(*_settings(answers))
         owner = await self._db.write(lambda tx: _own(tx, answers, hashed, fresh, now))
+        for secret in self._secrets(answers):
+            await self._custody.keep_secret(secret)
+        save()
         if answers.endpoint or answers.telegram:
             self.outside.reload()
         return owner
 
-    def _save(self, answers: Answers) -> None:
-        secrets: dict[str, Secret] = {}
-        values = {"language": answers.language, "timezone": answers.timezone}
-        if answers.endpoint:
-            secrets["MODEL_ENDPOINT_URL"] = Secret(answers.endpoint)
-            secrets["MODEL_PROVIDER_AUTH"] = Secret(answers.key)
-        if answers.model:
-            values["model_routing.default.provider"] = "external"
-            values["model_routing.default.model"] = answers.model
-        if answers.telegram:
-            secrets["TELEGRAM_BOT_TOKEN"] = Secret(answers.telegram)
-            values["channels.telegram.main.token"] = "env:TELEGRAM_BOT_TOKEN"
-        self.outside.save(secrets, values)
+    def _secrets(self, answers: Answers) -> list[Keep]:
+        given = (
+            (_MODEL, answers.key, answers.endpoint),
+            (_TELEGRAM, answers.telegram, self.outside.telegram_url),
+        )
+        return [Keep(name=n, text=text, origins=(where,)) for n, text, where in given if text]
+
+
+def _settings(answers: Answers) -> tuple[dict[str, str | None], tuple[str, ...]]:
+    """Give the settings to write, and the names that `.env` is to forget for them."""
+    forget: tuple[str, ...] = ()
+    values: dict[str, str | None] = {"language": answers.language, "timezone": answers.timezone}
+    if answers.endpoint:
+        forget = ("MODEL_ENDPOINT_URL", "MODEL_PROVIDER_AUTH")
+        values["providers.external.url"] = answers.endpoint
+        values["providers.external.auth"] = PREFIX + _MODEL if answers.key else None
+    if answers.model:
+        values["model_routing.default.provider"] = "external"
+        values["model_routing.default.model"] = answers.model
+    if answers.telegram:
+        values["channels.telegram.main.token"] = PREFIX + _TELEGRAM
+    return values, forget
 
 
 def _check(answers: Answers) -> None:
@@ -122,8 +145,17 @@ def _check(answers: Answers) -> None:
         raise BadInput("There is no such language.")
     if answers.timezone not in available_timezones():
         raise BadInput(say(language, "There is no time zone {name}.", name=answers.timezone))
+    if answers.endpoint and not _is_place(answers.endpoint):
+        raise BadInput(say(language, "An endpoint's address begins with https:// or http://."))
     if answers.key and not answers.endpoint:
         raise BadInput(say(language, "A model key needs its endpoint's address."))
+
+
+def _is_place(address: str) -> bool:
+    try:
+        return bool(origin_of(address))
+    except ValueError:
+        return False
 
 
 def _use(tx: Tx, code: str, now: float) -> None:

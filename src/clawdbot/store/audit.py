@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -32,6 +32,7 @@ _TEXTS = (
 )  # fmt: skip
 
 
+_FILTERS = ("user", "turn", "what", "kind", "since", "until", "most")
 _read_texts: "Callable[[Entry | Row], tuple[str, ...]]" = attrgetter(*_TEXTS)
 
 
@@ -65,8 +66,7 @@ class Entry:
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """An entry as the chain holds it."""
 
     chain: str
@@ -100,9 +100,11 @@ class Checkpoint:
     signature: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which rows to read: empty matches all; `after` is the last row of the page before."""
+class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows to read: empty matches all; `after` is the last row of the page before.
+
+    `content` asks for what is sealed in them as well.
+    """
 
     user: str = ""
     turn: str = ""
@@ -111,13 +113,16 @@ class Query:
     since: float = 0.0
     until: float = 1e15
     after: tuple[float, str, int] | None = None
+    most: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
+    newest: bool = False
+    content: bool = False
 
 
 class Audit:
     """The chain of this life of a node; `full` is called when `rows` wait for a checkpoint."""
 
     def __init__(
-        self, vault: Vault, chain: str, rows: int = 1000, full: Callable[[], None] = lambda: None
+        self, vault: Vault, chain: str, rows: int = 1000, full: Callable[[], object] = lambda: None
     ) -> None:
         """Begin a chain; its name is `node:boot` and must be new."""
         self._vault = vault
@@ -196,6 +201,11 @@ def signer(tx: Tx, vault: Vault) -> Signer | None:
     return None if kept is None else Signer(vault.open(_SIGNER, b64decode(kept)))
 
 
+def waiting(tx: Tx) -> bool:
+    """Tell whether a chain went on since its last checkpoint."""
+    return bool(tx.all(_end, "audit.fresh"))
+
+
 def make_signer(tx: Tx, vault: Vault) -> Signer:
     """Open the key of the checkpoints, or make it."""
     if (known := signer(tx, vault)) is not None:
@@ -205,13 +215,19 @@ def make_signer(tx: Tx, vault: Vault) -> Signer:
     return Signer(fresh)
 
 
-def find(tx: Tx, query: Query, most: int = 100, *, newest: bool = False) -> list[Row]:
+def find(tx: Tx, query: Query) -> list[Row]:
     """List the rows that fit, a page in order of time, or from the newest backwards."""
-    start = (2e15, "\U0010ffff", 2**62) if newest else (-1.0, "", 0)
+    start = (2e15, "\U0010ffff", 2**62) if query.newest else (-1.0, "", 0)
     at, chain, place = query.after or start
-    wanted = {name: value for name, value in values(query).items() if name != "after"}
-    name = "audit.newest" if newest else "audit.find"
-    return tx.all(Row, name, at=at, chain=chain, place=place, most=most, **wanted)
+    name = "audit.newest" if query.newest else "audit.find"
+    return tx.all(
+        Row,
+        name,
+        at=at,
+        chain=chain,
+        place=place,
+        **{key: getattr(query, key) for key in _FILTERS},
+    )
 
 
 def content(tx: Tx, vault: Vault, row: Row) -> bytes:

@@ -24,7 +24,7 @@ _LONGEST = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A secret as it is kept; `user_id` is who set it."""
+    """A secret as it is kept; `user_id` is whose it is, empty where it is the house's."""
 
     name: str
     id: str
@@ -48,23 +48,26 @@ class New:
     name: str
     text: Secret
     origins: Iterable[str]
-    user: str
     now: float
+    user: str = ""
 
 
 def seal(vault: Vault, new: New) -> Sealed:
     """Check and seal a secret; raises BadInput."""
     if not _NAME.fullmatch(new.name):
         raise BadInput("A secret's name has at most 64 letters, digits, - and _.")
-    if not 0 < len(text := new.text.reveal().encode(errors="surrogatepass")) <= _LONGEST:
-        raise BadInput("A secret has at least one character and at most 64 KiB.")
     try:
         origins = sorted({origin_of(origin) for origin in new.origins})
     except ValueError as error:
         message = "A secret is bound to hosts or to addresses that begin with https:// or http://."
         raise BadInput(message) from error
     bare = Sealed(new.name, new.id, b"", msgspec.json.encode(origins), new.user, new.now)
-    return _sealed(vault, bare, text)
+    return _sealed(vault, bare, _checked(new.text))
+
+
+def renewed(vault: Vault, row: Sealed, id: str, text: Secret, now: float) -> Sealed:  # noqa: A002
+    """Seal a new text for a secret; name and origins stay."""
+    return _sealed(vault, replace(row, id=id, rotated_at=now), _checked(text))
 
 
 def put(tx: Tx, row: Sealed) -> None:
@@ -111,6 +114,13 @@ def reseal(tx: Tx, vault: Vault) -> None:
     """Seal every secret under the newest master key."""
     for row in listed(tx):
         put(tx, _sealed(vault, row, vault.open(_binding(row), row.sealed)))
+
+
+def _checked(secret: Secret) -> bytes:
+    text = secret.reveal().encode(errors="surrogatepass")
+    if not 0 < len(text) <= _LONGEST:
+        raise BadInput("A secret has at least one character and at most 64 KiB.")
+    return text
 
 
 def _sealed(vault: Vault, row: Sealed, text: bytes) -> Sealed:

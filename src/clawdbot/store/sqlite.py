@@ -245,6 +245,16 @@ async def opened(
         await loop.run_in_executor(None, db.join)
 
 
+def glance(path: Path, fn: Callable[[Tx], T]) -> T:
+    """Read once, in this thread, beside the process that owns the file; raises StoreFailed."""
+    try:
+        with closing(connect(f"{path.absolute().as_uri()}?mode=rw")) as reader:
+            reader.execute("PRAGMA query_only = ON").fetchall()
+            return fn(sql.SqlTx(reader, sql.queries()))
+    except sqlite3.Error as error:
+        raise StoreFailed(f"{first_line(StoreFailed)} ({error})") from error
+
+
 def _run(writer: sqlite3.Connection, group: list[_Job[object]]) -> None:
     """Run each job in its own savepoint, so that one failure undoes only itself, and commit.
 

@@ -66,18 +66,47 @@ def test_what_cannot_be_is_told_and_nothing_is_kept(run: Run, environ: dict[str,
     assert [] == json.loads(run("user", "list", "--json").stdout)
 
 
-async def test_a_model_is_tried_before_it_is_kept(environ: dict[str, str], home: Path) -> None:
+async def test_a_model_is_tried_before_it_is_kept(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
     async with ModelServer() as models:
         await models.fault(Fault(kind="status", status=401, count=1))
         args = ["--name", "Ada", "--endpoint", f"{models.url}/v1", "--stdin", "key"]
         done = await asyncio.to_thread(setup, environ, "wrong-key\n", *args)
         assert (1, "") == (done.returncode, done.stdout)
         assert "The model endpoint refused the key." in done.stderr
-        assert not (home / ".env").exists()
+        assert not (home / "settings.yaml").exists()
         done = await asyncio.to_thread(setup, environ, f"{KEY}\n", *args, "--model", MODEL)
         assert (0, "") == (done.returncode, done.stderr)
-    assert f"{models.url}/v1" in (home / ".env").read_text()
-    assert 0 == (home / ".env").stat().st_mode & 0o077
+        tested = await asyncio.to_thread(run, "test-model", "--json")
+        assert (0, MODEL) == (tested.returncode, json.loads(tested.stdout)["model"])
+    assert not (home / ".env").exists()
+    rows = {row["key"]: row for row in json.loads(run("config", "show", "--json").stdout)}
+    assert f"{models.url}/v1" == rows["providers.external.url"]["value"]
+    assert "secret://model" == rows["providers.external.auth"]["value"]
+    for path in filter(Path.is_file, home.rglob("*")):
+        assert KEY.encode() not in path.read_bytes(), path
+        assert 0 == path.stat().st_mode & 0o077, path
+    (kept,) = json.loads(run("secret", "list", "--json").stdout)
+    assert ("model", [models.url]) == (kept["name"], kept["origins"])
+
+
+async def test_a_new_endpoint_takes_the_place_of_the_one_in_the_env_file(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
+    env = home / ".env"
+    env.write_text(
+        "MODEL_ENDPOINT_URL=http://127.0.0.1:9/v1\nMODEL_PROVIDER_AUTH=old-canary\nA=1\n"
+    )
+    async with ModelServer() as models:
+        args = ["--name", "Ada", "--endpoint", f"{models.url}/v1", "--stdin", "key"]
+        done = await asyncio.to_thread(setup, environ, f"{KEY}\n", *args)
+        assert (0, "") == (done.returncode, done.stderr)
+        assert 0 == (await asyncio.to_thread(run, "test-model")).returncode
+        assert "A=1\n" == env.read_text()
+        # And a pair that is written there again stands above.
+        env.write_text("MODEL_ENDPOINT_URL=http://127.0.0.1:9/v1\nMODEL_PROVIDER_AUTH=\n")
+        assert 69 == (await asyncio.to_thread(run, "test-model")).returncode
 
 
 async def test_questions_at_a_terminal(run: Run, environ: dict[str, str], home: Path) -> None:
@@ -86,7 +115,9 @@ async def test_questions_at_a_terminal(run: Run, environ: dict[str, str], home: 
         await asyncio.to_thread(_answer_everything, environ, f"{models.url}/v1")
     (user,) = json.loads(run("user", "list", "--json").stdout)
     assert ("Ada", "owner") == (user["name"], user["role"])
-    assert KEY in (home / ".env").read_text()
+    assert ["model"] == [s["name"] for s in json.loads(run("secret", "list", "--json").stdout)]
+    for path in filter(Path.is_file, home.rglob("*")):
+        assert KEY.encode() not in path.read_bytes(), path
 
 
 def _answer_everything(environ: dict[str, str], endpoint: str) -> None:

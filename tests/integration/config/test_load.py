@@ -174,7 +174,7 @@ logs: [{CANARY}]
 providers:
   x: {{url: "ftp://{CANARY}", timeout_s: soon, protocol: gemini, retries: 4}}
   a b: {{}}
-  y: {{url: "https://y.test", auth: "secret://y"}}
+  y: {{url: "https://y.test", auth: "secret://y y", model: "secret://y"}}
 model_routing: {{default: {{provider: extrenal, temperature: hot}}, news: {{}}}}
 channels:
   telegrm: {{}}
@@ -198,7 +198,8 @@ xyzzy: 1
         f"{place}:8: providers.x.protocol: expected openai | anthropic | offline | scripted",
         f"{place}:8: providers.x.retries: expected 0 .. 3",
         f"{place}:9: providers.a b: a name has at most 32 letters, digits, - and _",
-        f"{place}:10: secret:// is not available in this version; write env:NAME",
+        f"{place}:10: providers.y.auth: only a key or password is written secret://NAME",
+        f"{place}:10: providers.y.model: only a key or password is written secret://NAME",
         f"{place}:11: extrenal: unknown; did you mean external?",
         f"{place}:11: model_routing.default.temperature: expected 0 .. 2",
         f"{place}:11: model_routing.news.provider: missing",
@@ -211,7 +212,7 @@ xyzzy: 1
         f"{place}:15: net.proxy: expected text",
     ]
     told = refuse(text)
-    assert told.pop().startswith(f"{place}:17: xyzzy: unknown; known here: channels, environment")
+    assert told.pop().startswith(f"{place}:17: xyzzy: unknown; known here: audit, channels")
     assert expected == sorted(told, key=expected.index)
     assert [line.split(": ")[0] for line in expected] == [line.split(": ")[0] for line in told]
 

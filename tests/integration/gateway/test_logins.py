@@ -1,20 +1,26 @@
 """Log-ins: passwords, lock-out, sessions, the set-up link; and set-up itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
 
 from clawdbot.config.clock import SystemClock
-from clawdbot.domain.errors import BadInput, Denied
+from clawdbot.config.key import MasterKey
+from clawdbot.domain.errors import BadInput, Denied, SettingsInvalid
 from clawdbot.domain.people import User
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Store
+from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.logins import Logins, TooManyTries
 from clawdbot.gateway.setup import Answers, Finding, Outside, Setup
+from clawdbot.store import audit, people, secrets, sqlite
 from clawdbot.store import logins as login_rows
-from clawdbot.store import people, sqlite
+from clawdbot.store.audit import Audit
 from clawdbot.store.sqlite import SqliteDb
+from clawdbot.store.vault import Vault
 
 PASSWORD = "correct horse"
 
@@ -98,22 +104,31 @@ class World:
     """What set-up reaches, written down."""
 
     def __init__(self) -> None:
-        self.saved: list[tuple[dict[str, str], dict[str, str]]] = []
+        self.saved: list[tuple[dict[str, str | None], tuple[str, ...]]] = []
+        self.fixed = False
         self.reloads = 0
 
     def outside(self) -> Outside:
         async def check(_: Answers) -> Finding:
             return Finding(good=True, text="")
 
-        def save(secrets: object, values: object) -> None:
-            assert isinstance(secrets, dict)
-            assert isinstance(values, dict)
-            self.saved.append(({k: v.reveal() for k, v in secrets.items()}, values))
+        def prepare(
+            values: Mapping[str, str | None], forget: Collection[str]
+        ) -> Callable[[], None]:
+            if self.fixed:
+                raise SettingsInvalid
+            return lambda: self.saved.append((dict(values), tuple(forget)))
 
         def reload() -> None:
             self.reloads += 1
 
-        return Outside(check_model=check, check_telegram=check, save=save, reload=reload)
+        return Outside(
+            check_model=check,
+            check_telegram=check,
+            prepare=prepare,
+            telegram_url="https://bots.test",
+            reload=reload,
+        )
 
 
 @pytest.fixture
@@ -122,8 +137,15 @@ def world() -> World:
 
 
 @pytest.fixture
-def setup(db: SqliteDb, world: World) -> Setup:
-    return Setup(db, SystemClock(), Logins(db, SystemClock()), world.outside())
+def vault(tmp_path: Path) -> Vault:
+    return Vault(MasterKey(tmp_path, {}))
+
+
+@pytest.fixture
+def setup(db: SqliteDb, world: World, vault: Vault) -> Setup:
+    clock = SystemClock()
+    custody = Custody(db=db, clock=clock, vault=vault, audit=Audit(vault, "local:1"))
+    return Setup(db, clock, Logins(db, clock), custody, world.outside())
 
 
 async def test_a_link_makes_one_owner_once(db: SqliteDb, setup: Setup, world: World) -> None:
@@ -164,18 +186,52 @@ async def test_a_new_link_ends_the_last(db: SqliteDb, setup: Setup) -> None:
     await setup.apply(Answers(name="Ann"), new)
 
 
-async def test_keys_and_settings_are_written_apart(setup: Setup, world: World) -> None:
+async def test_keys_are_sealed_for_their_address_and_settings_name_them(
+    db: SqliteDb, setup: Setup, world: World, vault: Vault
+) -> None:
     answers = Answers(name="Ann", endpoint="http://m/v1", key="sk", model="m1", telegram="1:a")
-    await setup.apply(answers, None)
-    [(secrets, values)] = world.saved
-    assert {
-        "MODEL_ENDPOINT_URL": "http://m/v1",
-        "MODEL_PROVIDER_AUTH": "sk",
-        "TELEGRAM_BOT_TOKEN": "1:a",
-    } == secrets
-    assert "sk" not in str(values)
-    assert "m1" == values["model_routing.default.model"]
+    owner = await setup.apply(answers, None)
+    assert [
+        (
+            {
+                "language": "en",
+                "timezone": "UTC",
+                "providers.external.url": "http://m/v1",
+                "providers.external.auth": "secret://model",
+                "model_routing.default.provider": "external",
+                "model_routing.default.model": "m1",
+                "channels.telegram.main.token": "secret://telegram",
+            },
+            ("MODEL_ENDPOINT_URL", "MODEL_PROVIDER_AUTH"),
+        )
+    ] == world.saved
     assert 1 == world.reloads
+
+    def look(tx: Tx) -> list[Secret]:
+        told = [(row.what, row.outcome, row.user_id) for row in audit.find(tx, audit.Query())]
+        assert [("secret.set", n, owner.id) for n in ("model", "telegram")] == told
+        return [
+            secrets.resolve(tx, vault, "secret://model", "http://m"),
+            secrets.resolve(tx, vault, "secret://telegram", "https://bots.test"),
+        ]
+
+    assert [Secret("sk"), Secret("1:a")] == await db.read(look)
+
+
+async def test_an_endpoint_without_a_key_names_none(setup: Setup, world: World) -> None:
+    await setup.apply(Answers(name="Ann", endpoint="http://m/v1"), None)
+    [(values, _)] = world.saved
+    assert values["providers.external.auth"] is None
+
+
+async def test_settings_that_are_fixed_elsewhere_leave_nothing_behind(
+    db: SqliteDb, setup: Setup, world: World
+) -> None:
+    world.fixed = True
+    with pytest.raises(SettingsInvalid):
+        await setup.apply(Answers(name="Ann", endpoint="http://m/v1", key="sk"), None)
+    assert [] == await db.read(secrets.listed)
+    assert await setup.needed()
 
 
 @pytest.mark.parametrize(
@@ -188,6 +244,8 @@ async def test_keys_and_settings_are_written_apart(setup: Setup, world: World) -
         Answers(name="Ann", timezone="Mars/Base"),
         Answers(name="Ann", language="xx"),
         Answers(name="Ann", key="k"),
+        Answers(name="Ann", key="k", endpoint="https://user@m.test"),
+        Answers(name="Ann", endpoint="ftp://m.test"),
     ],
 )
 async def test_an_impossible_answer_leaves_nothing_behind(

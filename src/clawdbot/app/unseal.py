@@ -1,0 +1,116 @@
+"""`secret://name` in the settings becomes its text, where the section's own address may have it.
+
+Reads the database beside whoever owns it, and nothing at all where no setting names a secret.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from clawdbot.config.key import MasterKey
+from clawdbot.config.load import Loaded
+from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.domain.origin import origin_of
+from clawdbot.domain.secret import Secret
+from clawdbot.domain.text import say
+from clawdbot.store import secrets, sqlite
+from clawdbot.store.secrets import PREFIX, Sealed
+from clawdbot.store.vault import Vault
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+DATA_FILE = "data/clawdbot.db"
+
+
+def unsealed(loaded: Loaded) -> Loaded:
+    """Open every sealed secret of the settings; raises SettingsInvalid with a line for each bad."""
+    own = {
+        name: value
+        for name in loaded.core.__struct_fields__
+        if isinstance(value := getattr(loaded.core, name), msgspec.Struct)
+    }
+    sections: list[msgspec.Struct] = [*own.values(), *loaded.core.providers.values()]
+    sections += [section for kind in loaded.channels.values() for section in kind.values()]
+    if not any(named for section in sections for named in _named(section)):
+        return loaded
+    opening = _Opening(loaded)
+    opened = {name: opening.section(section, name) for name, section in own.items()}
+    providers = {
+        name: opening.section(section, f"providers.{name}")
+        for name, section in loaded.core.providers.items()
+    }
+    channels = {
+        kind: {
+            name: opening.section(section, f"channels.{kind}.{name}")
+            for name, section in accounts.items()
+        }
+        for kind, accounts in loaded.channels.items()
+    }
+    if opening.problems:
+        raise SettingsInvalid("\n".join(sorted(opening.problems)))
+    return replace(
+        loaded,
+        core=msgspec.structs.replace(loaded.core, providers=providers, **opened),
+        channels=channels,
+        secrets=(*loaded.secrets, *opening.opened),
+    )
+
+
+class _Opening:
+    """The secrets of one store, and what is wrong with what the settings want of them."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.problems: list[str] = []
+        self.opened: list[Secret] = []
+        self._loaded = loaded
+        self._vault = Vault(MasterKey(loaded.home, loaded.environ))
+        path = loaded.home / DATA_FILE
+        rows = sqlite.glance(path, secrets.listed) if path.exists() else []
+        self._rows = {row.name: row for row in rows}
+
+    def section(self, section: S, key: str) -> S:
+        """Give a section with its secrets opened."""
+        address = getattr(section, "url", "") or getattr(section, "base_url", "")
+        texts = {
+            field: self._text(name, f"{key}.{field}", address) for field, name in _named(section)
+        }
+        return msgspec.structs.replace(section, **texts) if texts else section
+
+    def _text(self, name: str, key: str, address: str) -> Secret:
+        row = self._rows.get(name)
+        if row is None:
+            self._say(
+                key, "there is no secret {name}; set it with `clawdbot secret set {name}`", name
+            )
+        elif address and not _bound(row, address):
+            self._say(
+                key,
+                "the secret {name} is not bound to this address; set it again with --origin",
+                name,
+            )
+        else:
+            self.opened.append(text := secrets.reveal(self._vault, row))
+            return text
+        return Secret("")
+
+    def _say(self, key: str, english: str, name: str) -> None:
+        where = self._loaded.origins.get(key, "default")
+        sentence = say(self._loaded.language, english, name=name)
+        self.problems.append(f"{where}: {key}: {sentence}")
+
+
+def _named(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
+    """Find the fields of a section that name a sealed secret."""
+    for field in section.__struct_fields__:
+        value = getattr(section, field)
+        if isinstance(value, Secret) and value.reveal().startswith(PREFIX):
+            yield field, value.reveal().removeprefix(PREFIX)
+
+
+def _bound(row: Sealed, address: str) -> bool:
+    try:
+        return origin_of(address) in row.bound
+    except ValueError:
+        return False
