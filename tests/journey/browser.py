@@ -17,6 +17,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.fakes.serving import ROOT
+
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -142,7 +144,7 @@ def browsing(profile: Path, language: str = "en") -> Iterator[Person]:
 class Service:
     """`clawdbot start`, as a person starts it."""
 
-    def __init__(self, home: Path, rules: list[dict[str, object]]) -> None:
+    def __init__(self, home: Path, rules: list[dict[str, object]], program: str) -> None:
         home.mkdir(mode=0o700)
         (home / "script.yaml").write_bytes(msgspec.yaml.encode(rules))
         settings = {
@@ -161,14 +163,15 @@ class Service:
         (home / "clawdbot.yaml").write_bytes(msgspec.yaml.encode(settings))
         self.home = home
         self.address = ""
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
         """Start it; give the link that it prints."""
         port = self.address.rpartition(":")[2] or "0"
-        command = ("-m", "clawdbot", "--home", str(self.home), "start", "--no-browser")
+        command = ("-m", self._program, "--home", str(self.home), "start", "--no-browser")
         self._process = subprocess.Popen(
-            (sys.executable, *command, "--port", port), stdout=subprocess.PIPE
+            (sys.executable, *command, "--port", port), stdout=subprocess.PIPE, cwd=ROOT
         )
         assert self._process.stdout is not None
         text, deadline = "", time.monotonic() + PATIENCE_S
@@ -192,9 +195,11 @@ class Service:
 
 
 @contextmanager
-def serving(home: Path, rules: list[dict[str, object]]) -> Iterator[tuple[Service, str]]:
-    """Run a service; give it and the link that it printed."""
-    service = Service(home, rules)
+def serving(
+    home: Path, rules: list[dict[str, object]], program: str = "clawdbot"
+) -> Iterator[tuple[Service, str]]:
+    """Run a service, or a program that composes it with more; give it and the printed link."""
+    service = Service(home, rules, program)
     try:
         yield service, service.start()
     finally:

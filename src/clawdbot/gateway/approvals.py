@@ -7,17 +7,21 @@ everything; the first answer stands.
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
+
 from clawdbot.agent.rights import entitled
 from clawdbot.conversation import asking
 from clawdbot.domain import approval as asked
 from clawdbot.domain.approval import Scope, State, Verb
 from clawdbot.domain.inbound import ChatKind, InboundKind, Outcome
+from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.standing import EXACTLY
 from clawdbot.domain.text import say
 from clawdbot.durable.journal import signal
 from clawdbot.gateway.controls import Control, Verdict, refused, reply, stale_click
-from clawdbot.store import rights, turns
+from clawdbot.gateway.frames import Choice
+from clawdbot.store import people, rights, turns
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.inbox import Decision
 from clawdbot.store.rights import Approval, NewStanding
@@ -29,6 +33,26 @@ _SCOPES = {
     Verb.CONVERSATION: Scope.CONVERSATION,
     Verb.ALWAYS: Scope.ALWAYS,
 }
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval as a screen lists it, with the choices that this user has.
+
+    `text` shows everything that will run, `said` tells how it ended, `by` who decided.
+    """
+
+    id: str
+    code: str
+    user: str
+    tools: str
+    text: str
+    state: str
+    said: str
+    by: str
+    at: float
+    until: float
+    decided: float
+    choices: tuple[Choice, ...]
 
 
 class Desk:
@@ -87,6 +111,50 @@ class Desk:
         told = ((asker.to, found.id),) if asker is not None else ()
         deliver = [*verdict.deliver, *asking.settle(tx, found.id, state, now)]
         return replace(verdict, wake=wake, deliver=deliver, asked=told)
+
+
+def choices(tx: Tx, user: User, found: Approval, epoch: str) -> tuple[Choice, ...]:
+    """List the answers that a user may give now."""
+    is_open = found.state == State.OPEN and found.epoch == epoch
+    if not is_open or not entitled(user, found, rights.roles(tx)):
+        return ()
+    return tuple(
+        Choice(verb=verb, label=asking.label(verb, user.language), token=token)
+        for verb, token in asking.choices(epoch, found.id, found.plan)
+    )
+
+
+def waiting(tx: Tx, user: User, epoch: str) -> list[Question]:
+    """List what waits: an owner or admin sees all, everybody else their own."""
+    return [_shown(tx, user, each, epoch) for each in rights.waiting(tx, epoch, _of(user))]
+
+
+def past(tx: Tx, user: User, most: int) -> list[Question]:
+    """List what was decided, newest first."""
+    return [_shown(tx, user, each, "") for each in rights.decided(tx, _of(user), most)]
+
+
+def _of(user: User) -> str:
+    return "" if user.runs_the_place else user.id
+
+
+def _shown(tx: Tx, user: User, found: Approval, epoch: str) -> Question:
+    whose, by = people.get(tx, found.user_id), people.get(tx, found.decided_by)
+    said = asking.ENDS.get(found.state, "")
+    return Question(
+        id=found.id,
+        code=found.code,
+        user=whose.name if whose is not None else "",
+        tools=", ".join(dict.fromkeys(call.tool for call in found.plan.calls)),
+        text=asked.shown(found.plan, user.language),
+        state=found.state,
+        said=say(user.language, said) if said else "",
+        by=by.name if by is not None else "",
+        at=found.created_at,
+        until=found.expires_at,
+        decided=found.decided_at or 0.0,
+        choices=choices(tx, user, found, epoch),
+    )
 
 
 def _entitled(control: Control, found: Approval) -> bool:

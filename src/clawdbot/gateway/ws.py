@@ -23,7 +23,7 @@ from clawdbot.domain.messages import Source, Text
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Db, Inbox, Stream, Tx
 from clawdbot.domain.text import say
-from clawdbot.gateway import frames, history
+from clawdbot.gateway import approvals, frames, history
 from clawdbot.gateway.frames import FromServer
 from clawdbot.gateway.history import Line
 from clawdbot.store import conversations, people, rights
@@ -212,29 +212,28 @@ class Connection:
     def _waiting(self, tx: Tx, name: str, to: Address) -> list[frames.Approval]:
         lane = conversations.find(tx, to.channel, direct_scope(to, self._user.id))
         found = rights.waiting_in(tx, lane.id) if lane is not None else []
-        return [self._approval(name, each) for each in found]
+        return [self._approval(tx, name, each) for each in found]
 
     async def _ask(self, name: str, approval: str) -> None:
-        found = await self._with.db.read(lambda tx: rights.approval(tx, approval))
-        if found is not None:
-            self._tell(self._approval(name, found))
+        def look(tx: Tx) -> frames.Approval | None:
+            found = rights.approval(tx, approval)
+            return self._approval(tx, name, found) if found is not None else None
 
-    def _approval(self, name: str, found: Approval) -> frames.Approval:
-        language, text = self._user.language, shown(found.plan, self._user.language)
-        offered = asking.choices(found.epoch, found.id, found.plan)
-        mine = found.state == "open" and found.epoch == self._with.epoch and not found.plan.admin
+        if (frame := await self._with.db.read(look)) is not None:
+            self._tell(frame)
+
+    def _approval(self, tx: Tx, name: str, found: Approval) -> frames.Approval:
+        user = people.get(tx, self._user.id) or self._user
+        text = shown(found.plan, user.language)
+        choices = approvals.choices(tx, user, found, self._with.epoch)
         return frames.Approval(
             conversation=name,
             turn=found.turn_id,
             id=found.id,
-            text=asking.question(found.plan, found.code, language) if mine else text,
+            text=asking.question(found.plan, found.code, user.language) if choices else text,
             html=self._with.render(text),
             state=found.state,
-            choices=tuple(
-                frames.Choice(verb=verb, label=asking.label(verb, language), token=token)
-                for verb, token in offered
-                if mine
-            ),
+            choices=choices,
         )
 
     def _again(self, name: str, line: Line) -> FromServer:

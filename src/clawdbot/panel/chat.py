@@ -3,6 +3,7 @@
 What is shown comes from the transcript; what happens from then on comes over the socket.
 """
 
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from clawdbot.gateway.route import Caller
 from clawdbot.gateway.ws import Connection
 from clawdbot.panel.pages import html, page, to, when
 from clawdbot.panel.parts import Panel
+from clawdbot.store import rights
 
 CHANNEL = "web"
 
@@ -62,13 +64,13 @@ class Chat:
         if given.get("as") == "no":
             await self._with.control.refuse(Admit(id=given.get("id", "")))
             return to("/chat")
-        me = _user(caller).name if given.get("as") == "me" else ""
+        me = user_of(caller).name if given.get("as") == "me" else ""
         await self._with.control.admit(Admit(id=given.get("id", ""), as_user=me))
         return to("/chat")
 
     async def socket(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Speak with the page."""
-        connection = Connection(self._with.sockets, _user(caller), CHANNEL, caller.login)
+        connection = Connection(self._with.sockets, user_of(caller), CHANNEL, caller.login)
         return await connection.serve(request)
 
     async def _show(
@@ -78,13 +80,16 @@ class Chat:
         return page("chat", request, caller, values)
 
     async def _aside(self, caller: Caller, current: str) -> dict[str, object]:
-        user = _user(caller)
+        user = user_of(caller)
+        whose, epoch = "" if user.runs_the_place else user.id, self._with.sockets.epoch
+        waiting, _ = await self._with.db.read(lambda tx: rights.depth(tx, epoch, whose))
         lanes = await self._with.db.read(lambda tx: history.listed(tx, CHANNEL, user.id))
         knocks = await self._with.control.knocking() if user.role == Level.OWNER else []
-        return {"lanes": lanes, "knocks": knocks, "current": current, **self._told(caller)}
+        found = {"lanes": lanes, "knocks": knocks, "current": current, "waiting": waiting}
+        return found | self._told(caller)
 
     async def _read(self, caller: Caller, name: str, before: int = 0) -> History | None:
-        user = _user(caller).id
+        user = user_of(caller).id
         place = history.place(CHANNEL, user, name)
         return await self._with.db.read(
             lambda tx: history.read(tx, place, user, before=before, most=_ROWS_MOST)
@@ -92,19 +97,24 @@ class Chat:
 
     def _told(self, caller: Caller) -> dict[str, object]:
         """Give the templates what they tell with: moments, and answers as HTML."""
-        user, now = _user(caller), self._with.clock.now()
-        zone = ZoneInfo(user.timezone)
-
-        def moment(at: float, *, exact: bool = False) -> str:
-            return when(at, now, zone, user.language, exact=exact)
-
         return {
-            "moment": moment,
+            "moment": moments(user_of(caller), self._with.clock.now()),
             "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
         }
 
 
-def _user(caller: Caller) -> User:
+def moments(user: User, now: float) -> Callable[..., str]:
+    """Give a way to tell moments as a user reads them."""
+    zone = ZoneInfo(user.timezone)
+
+    def moment(at: float, *, exact: bool = False) -> str:
+        return when(at, now, zone, user.language, exact=exact)
+
+    return moment
+
+
+def user_of(caller: Caller) -> User:
+    """Give who is logged in."""
     if caller.user is None:
         raise web.HTTPUnauthorized
     return caller.user

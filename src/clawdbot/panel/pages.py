@@ -79,7 +79,7 @@ def when(at: float, now: float, zone: ZoneInfo, language: str, *, exact: bool = 
     then, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
     clock = f"{then:%H:%M}"
     days = (today.date() - then.date()).days
-    if days <= 0:
+    if days == 0:
         return clock
     day = f"{then.month}月{then.day}日" if language == "zh" else f"{then:%b} {then.day}"
     if days == 1:

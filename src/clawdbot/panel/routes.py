@@ -1,6 +1,7 @@
 """The panel's routes: who may ask for which page."""
 
 from clawdbot.gateway.route import Handler, Permission, Route
+from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
 from clawdbot.panel.pages import static
@@ -9,12 +10,13 @@ from clawdbot.panel.parts import Panel
 __all__ = ["Panel", "routes"]
 
 _NAME = "{name:[A-Za-z0-9_.-]{1,64}}"
+_ULID = "{id:[0-9A-Za-z]{26}}"
 _EVENT = "{event:[1-9][0-9]{0,14}}"
 
 
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
-    entry, chat = Entry(panel), Chat(panel)
+    entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
     public: dict[tuple[str, str], Handler] = {
         ("GET", "/"): entry.home,
         ("GET", "/setup"): entry.setup_page,
@@ -27,11 +29,14 @@ def routes(panel: Panel) -> tuple[Route, ...]:
     pages: dict[tuple[str, str], Handler] = {
         ("GET", "/chat"): chat.begin,
         ("GET", f"/chat/{_NAME}"): chat.open,
+        ("GET", "/approvals"): approvals.show,
+        ("POST", f"/approvals/{_ULID}"): approvals.answer,
         ("POST", "/logout"): entry.log_out,
     }
     inner: dict[tuple[str, str], Handler] = {
         ("GET", f"/chat/{_NAME}/before/{_EVENT}"): chat.earlier,
         ("GET", "/aside"): chat.aside,
+        ("GET", "/approvals/list"): approvals.listed,
         ("GET", "/socket"): chat.socket,
     }
     return (

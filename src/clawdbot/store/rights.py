@@ -157,9 +157,9 @@ def of_turn(tx: Tx, turn: str) -> list[Approval]:
     return tx.all(Approval, "approvals.of_turn", turn_id=turn)
 
 
-def waiting(tx: Tx, epoch: str, most: int = 100) -> list[Approval]:
-    """List what waits for an answer, oldest first."""
-    return tx.all(Approval, "approvals.open", epoch=epoch, most=most)
+def waiting(tx: Tx, epoch: str, user: str = "", most: int = 100) -> list[Approval]:
+    """List what waits for an answer, oldest first; everybody's, or one user's."""
+    return tx.all(Approval, "approvals.open", epoch=epoch, user_id=user, most=most)
 
 
 def waiting_in(tx: Tx, conversation: str) -> list[Approval]:
@@ -167,9 +167,9 @@ def waiting_in(tx: Tx, conversation: str) -> list[Approval]:
     return tx.all(Approval, "approvals.of_conversation", conversation_id=conversation)
 
 
-def recent(tx: Tx, most: int = 100) -> list[Approval]:
-    """List what was asked, newest first."""
-    return tx.all(Approval, "approvals.recent", most=most)
+def decided(tx: Tx, user: str = "", most: int = 100) -> list[Approval]:
+    """List what was asked and decided, newest first; everybody's, or one user's."""
+    return tx.all(Approval, "approvals.decided", user_id=user, most=most)
 
 
 def answer(tx: Tx, id_: str, state: State, scope: str, *, by: str, now: float) -> bool:
@@ -190,9 +190,11 @@ def free_code(tx: Tx, wish: str) -> str:
     return code
 
 
-def depth(tx: Tx, epoch: str) -> tuple[int, float | None]:
-    """Count what waits for an answer, and tell since when."""
-    found = tx.one(lambda count, since: (int(count), since), "approvals.depth", epoch=epoch)
+def depth(tx: Tx, epoch: str, user: str = "") -> tuple[int, float | None]:
+    """Count what waits for an answer, everybody's or one user's, and tell since when."""
+    found = tx.one(
+        lambda count, since: (int(count), since), "approvals.depth", epoch=epoch, user_id=user
+    )
     return found or (0, None)
 
 

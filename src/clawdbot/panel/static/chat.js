@@ -26,6 +26,7 @@ let timer = 0;
 let following = true;
 let top = 0;
 let stopping = "";
+const answering = new Map(); // answers under way: the card that each is about
 let listed = "";
 
 // Lines
@@ -72,6 +73,46 @@ function note(text, after) {
   if (after) after.after(notice);
   else lines.append(notice);
   return notice;
+}
+
+// A question: everything that will run, and a button for each answer. Told again when it is decided.
+function ask(frame) {
+  const found = [...lines.querySelectorAll(".asked")].find((each) => each.dataset.id === frame.id);
+  const settled = frame.state !== "open";
+  if (!found && settled) return;
+  const card = make("section", "asked");
+  card.dataset.id = frame.id;
+  card.ariaLabel = say.asked;
+  const plan = make("div", "plan");
+  plan.innerHTML = frame.html;
+  card.append(make("h2", "", say.asked), plan);
+  if (settled) card.append(make("p", frame.state === "granted" ? "good" : "soft", say[frame.state]));
+  else card.dataset.open = "";
+  if (!settled && !frame.choices.length) card.append(make("p", "soft", say.admin));
+  const form = card.appendChild(make("p", "choices"));
+  for (const choice of frame.choices) {
+    const button = Object.assign(make("button", choice.verb === "yes" ? "main" : "", choice.label), { type: "button" });
+    button.dataset.token = choice.token;
+    form.append(button);
+  }
+  if (found) found.replaceWith(card);
+  else place(card, frame.turn);
+}
+
+function place(card, turn) {
+  const mine = [...lines.querySelectorAll(".answer, .own")].filter((each) => each.dataset.turn === turn);
+  const last = mine.at(-1);
+  if (last) last.after(card);
+  else lines.append(card);
+}
+
+function choose(button) {
+  if (!greeted) return;
+  const card = button.closest(".asked");
+  const name = key();
+  answering.set(name, card.dataset.id);
+  for (const each of card.querySelectorAll("button")) each.disabled = true;
+  tell({ type: "answer", conversation, key: name, token: button.dataset.token });
 }
 
 function doing(article, text) {
@@ -169,11 +210,14 @@ const on = {
     greeted = true;
     tries = 0;
     at("status").textContent = "";
+    // What still waits is told again.
+    for (const card of lines.querySelectorAll(".asked[data-open]")) card.remove();
     tell({ type: "open", conversation, after: safe });
     for (const each of unsent) tell({ type: "send", conversation, ...each });
   },
 
   ack(frame) {
+    if (answering.has(frame.key)) return answered(frame);
     const article = lines.querySelector(`[data-key="${frame.key}"]`);
     unsent = unsent.filter((each) => each.key !== frame.key);
     store();
@@ -230,6 +274,16 @@ const on = {
     dress(words);
   },
 
+  approval(frame) {
+    // The turn gave up its lane; when it goes on, it counts anew.
+    if (open.has(frame.turn)) open.set(frame.turn, { attempt: -1, seq: -1 });
+    const article = [...lines.querySelectorAll(".answer")].find((each) => each.dataset.turn === frame.turn);
+    article?.querySelector(".doing")?.remove();
+    if (article && !article.querySelector(".words").textContent) article.remove();
+    ask(frame);
+    refresh();
+  },
+
   error(frame) {
     const article = frame.key && lines.querySelector(`[data-key="${frame.key}"]`);
     const notice = note(frame.text, article);
@@ -239,6 +293,13 @@ const on = {
     notice.append(Object.assign(make("button", "again", say.again), { type: "button" }));
   },
 };
+
+function answered(frame) {
+  const card = [...lines.querySelectorAll(".asked")].find((each) => each.dataset.id === answering.get(frame.key));
+  answering.delete(frame.key);
+  // A good answer shows in the card itself, by a frame to every screen.
+  if (frame.notice && card && ![say.granted, say.denied].includes(frame.notice)) note(frame.notice, card);
+}
 
 function settle(article, turn) {
   if (article) {
@@ -350,6 +411,7 @@ at("down").addEventListener("click", () => { keep(true); show(); });
 log.addEventListener("scroll", scrolled);
 log.addEventListener("click", ({ target }) => {
   if (target.matches(".copy")) copy(target);
+  if (target.matches(".choices button")) choose(target);
   if (target.matches(".earlier")) earlier(target);
   if (target.matches(".example")) {
     box.value = target.textContent;

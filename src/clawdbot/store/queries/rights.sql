@@ -69,13 +69,15 @@ FROM approvals WHERE turn_id = :turn_id ORDER BY id;
 -- List what waits for an answer, oldest first.
 SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
        created_at, expires_at, decided_at
-FROM approvals WHERE state = 'open' AND epoch = :epoch ORDER BY created_at LIMIT :most;
+FROM approvals WHERE state = 'open' AND epoch = :epoch AND (:user_id = '' OR user_id = :user_id)
+ORDER BY created_at LIMIT :most;
 
--- name: approvals.recent
--- List what was asked, newest first.
+-- name: approvals.decided
+-- List what was asked and decided, newest first.
 SELECT id, turn_id, conversation_id, user_id, epoch, code, hash, body, state, scope, decided_by,
        created_at, expires_at, decided_at
-FROM approvals ORDER BY id DESC LIMIT :most;
+FROM approvals WHERE state <> 'open' AND (:user_id = '' OR user_id = :user_id)
+ORDER BY id DESC LIMIT :most;
 
 -- name: approvals.of_conversation
 -- List what waits in a conversation.
@@ -100,7 +102,8 @@ WHERE code = :code;
 
 -- name: approvals.depth
 -- Count what waits for an answer, and tell since when.
-SELECT COUNT(*), MIN(created_at) FROM approvals WHERE state = 'open' AND epoch = :epoch;
+SELECT COUNT(*), MIN(created_at) FROM approvals
+WHERE state = 'open' AND epoch = :epoch AND (:user_id = '' OR user_id = :user_id);
 
 -- name: rights.calls
 -- Count the calls of a tool by a user since a time.

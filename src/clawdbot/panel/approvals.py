@@ -1,0 +1,84 @@
+"""The approvals page: what waits for a yes, and what became of the rest.
+
+Everybody sees their own, an owner or admin all. An answer goes through the one `accept`, a press.
+"""
+
+from aiohttp import web
+from markupsafe import Markup
+
+from clawdbot.domain.inbound import ChatKind, Inbound, InboundKind, Outcome, Sender
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.text import say
+from clawdbot.gateway import approvals, history
+from clawdbot.gateway.approvals import Question
+from clawdbot.gateway.body import form
+from clawdbot.gateway.route import Caller
+from clawdbot.panel.chat import CHANNEL, moments, user_of
+from clawdbot.panel.pages import html, page, to
+from clawdbot.panel.parts import Panel
+from clawdbot.store import rights
+
+_PAST_MOST = 50
+_PLACE = "approvals"
+
+
+class Approvals:
+    """The page of questions and its answers."""
+
+    def __init__(self, panel: Panel) -> None:
+        """Serve with the panel's parts."""
+        self._with = panel
+
+    async def show(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show what waits and what was decided."""
+        return await self._page("approvals", request, caller)
+
+    async def listed(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show the same without its frame, for a page that is open."""
+        return await self._page("questions", request, caller)
+
+    async def answer(self, request: web.Request, caller: Caller) -> web.Response:
+        """Take an answer; to whoever may not see the question there is none."""
+        user, id_ = user_of(caller), request.match_info["id"]
+        given = await form(request)
+        token = given.get("token", "")
+        found = await self._with.db.read(lambda tx: rights.approval(tx, id_))
+        theirs = found is not None and (user.runs_the_place or found.user_id == user.id)
+        if not theirs or token[1:27] != id_:
+            return page("lost", request, caller, status=404)
+        receipt = await self._with.sockets.inbox.accept(self._press(user, token))
+        if receipt.outcome is Outcome.CONTROL and receipt.reason.startswith("approval"):
+            return to("/approvals")
+        fault = receipt.notice or say(user.language, "You may not answer this.")
+        return await self._page("approvals", request, caller, fault)
+
+    def _press(self, user: User, token: str) -> Inbound:
+        return Inbound(
+            receiver=CHANNEL,
+            event=f"{user.id}:{self._with.clock.ulid()}",
+            to=history.place(CHANNEL, user.id, _PLACE),
+            chat=ChatKind.DIRECT,
+            sender=Sender(id=user.id, name=user.name, language=user.language),
+            kind=InboundKind.CLICK,
+            token=token,
+        )
+
+    async def _page(
+        self, template: str, request: web.Request, caller: Caller, fault: str = ""
+    ) -> web.Response:
+        user, epoch = user_of(caller), self._with.sockets.epoch
+
+        def look(tx: Tx) -> tuple[list[Question], list[Question]]:
+            open_ = approvals.waiting(tx, user, epoch)
+            return open_, approvals.past(tx, user, _PAST_MOST)
+
+        waiting, past = await self._with.db.read(look)
+        values = {
+            "waiting": waiting,
+            "past": past,
+            "fault": fault,
+            "moment": moments(user, self._with.clock.now()),
+            "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
+        }
+        return page(template, request, caller, values, status=409 if fault else 200)
