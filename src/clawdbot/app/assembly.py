@@ -140,10 +140,11 @@ async def assembled(
 
 def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], None]) -> Service:
     loaded, core, db, clock = ground.loaded, ground.loaded.core, ground.db, ground.clock
+    bus, stream = ground.bus, ground.stream
     supervisor, outbox = _delivery(ground)
     journal = _journal(ground)
-    router = Router(core, providers_of(core, ground.client), ground.bus, ground.clock)
-    reminders = Reminders(clock, ground.stream, outbox.sweep)
+    router = Router(core, providers_of(core, ground.client), bus, clock)
+    reminders = Reminders(clock, stream, outbox.sweep)
     lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
     inbox = Inbox(
         db,
@@ -151,23 +152,21 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         policy=lambda kind, account: policy_of(loaded, kind, account),
         limits=core.limits,
         room_left=db.room_left,
-        after=After(
-            lane=lane, engine=engine, deliver=outbox.wake, stream=ground.stream, bus=ground.bus
-        ),
+        after=After(lane=lane, engine=engine, deliver=outbox.wake, stream=stream, bus=bus),
         desk=Desk(ground.epoch, ground.audit.append),
     )
     logins, setup = _entrance(ground, reload)
     return Service(
         loaded=loaded,
         clock=clock,
-        bus=ground.bus,
+        bus=bus,
         db=db,
         inbox=inbox,
         outbox=outbox,
         engine=engine,
         journal=journal,
         supervisor=supervisor,
-        stream=ground.stream,
+        stream=stream,
         router=router,
         reminders=reminders,
         logins=logins,
@@ -183,6 +182,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
             room_left=db.room_left,
             ended=stop,
             deliver=outbox.wake,
+            epoch=ground.epoch,
         ),
         setup=setup,
         epoch=ground.epoch,

@@ -107,6 +107,8 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
             "outbox_oldest_seconds": status.oldest_row_s,
             "turns_waiting": sum(n for s, n in status.turns.items() if s != TurnState.DEAD),
             "turns_oldest_seconds": status.oldest_turn_s,
+            "approvals_waiting": status.approvals,
+            "approvals_oldest_seconds": status.oldest_approval_s,
         }
 
     return (

@@ -24,7 +24,8 @@ from clawdbot.net.local import Local
 from clawdbot.ops.lines import Redactor
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_CODES = {"done": 0, "stopped": 130}
+# What waits for a yes has no answer yet.
+_CODES = {"done": 0, "stopped": 130, "waits": 80}
 
 
 @click.command()

@@ -49,6 +49,8 @@ def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:
         say("Unfinished turns"),
         _count(terminal, sum(status.turns.values()), status.oldest_turn_s),
     )
+    if status.approvals:
+        yield say("Approvals"), _count(terminal, status.approvals, status.oldest_approval_s)
     yield say("Outbox"), _count(terminal, status.outbox, status.oldest_row_s)
     states = {RowState.DEAD: say("given up"), RowState.UNKNOWN: say("nobody knows if it arrived")}
     for row in status.undelivered:

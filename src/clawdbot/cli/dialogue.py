@@ -54,7 +54,15 @@ class Dialogue:
     async def send(self, text: str) -> None:
         """Send a message, now or with the next connection; raises BadInput for one too long."""
         key = self._clock.ulid()
-        encoded = _encoded(frames.Send(conversation=self._name, key=key, text=text))
+        await self._put(key, frames.Send(conversation=self._name, key=key, text=text))
+
+    async def answer(self, token: str) -> None:
+        """Choose one of an approval's choices."""
+        key = self._clock.ulid()
+        await self._put(key, frames.Answer(conversation=self._name, key=key, token=token))
+
+    async def _put(self, key: str, frame: frames.Send | frames.Answer) -> None:
+        encoded = _encoded(frame)
         try:
             frames.decode(encoded)
         except msgspec.ValidationError as error:

@@ -11,6 +11,7 @@ import click
 
 from clawdbot.cli.dialogue import Dialogue
 from clawdbot.cli.output import Terminal
+from clawdbot.domain.approval import bare
 from clawdbot.domain.inbound import Outcome
 from clawdbot.gateway import frames
 from clawdbot.ops import process
@@ -36,16 +37,21 @@ class Screen:
         self._restarted = False
         self._in_line = False
         self._away = False
+        self._open: frames.Approval | None = None
 
     async def ask(self, dialogue: Dialogue, words: str) -> str:
-        """Say something, show the answer and tell how it ended: done, stopped, dead or failed.
+        """Say something, show the answer and tell how it ended: done, stopped, dead, failed, waits.
 
+        A mere `yes`, `no` or `always` answers the question that was shown last.
         Ctrl-C stops it; again, or while the service is away, it ends the waiting. Raises BadInput
         for what cannot be said.
         """
         self._answered.clear()
         self._state = ""
-        await dialogue.send(words)
+        if (token := self._token(words)) is not None:
+            await dialogue.answer(token)
+        else:
+            await dialogue.send(words)
         async with asyncio.TaskGroup() as tasks:
 
             def stop() -> None:
@@ -71,6 +77,8 @@ class Screen:
             case frames.Final() if frame.turn == self._turn:
                 self._finish(frame.text)
                 self._settle(frame.state)
+            case frames.Approval():
+                self._ask(frame)
             case frames.Delta() | frames.Reset() | frames.Tool():
                 if self._grows and frame.turn == self._turn:
                     self._grow(frame)
@@ -100,6 +108,29 @@ class Screen:
         elif ack.notice or ack.outcome == Outcome.DUPLICATE:
             self._line(ack.notice)
             self._settle("done")
+
+    def _token(self, words: str) -> str | None:
+        choices = self._open.choices if self._open is not None else ()
+        return next((each.token for each in choices if each.verb == bare(words)), None)
+
+    def _ask(self, frame: frames.Approval) -> None:
+        """Put a question, whole; the wait for an answer ends here, and the prompt comes back."""
+        ours = frame.turn == self._turn
+        if frame.state != "open":
+            if self._open is not None and self._open.id == frame.id:
+                self._open = None
+        elif self._grows or ours:
+            self._open = frame
+            self.note(frame.text)
+            say = self._terminal.say
+            if not frame.choices:
+                self.note(say("An admin must answer this."))
+            elif not self._grows:
+                self.note(
+                    say("Or run `clawdbot approval answer {code} yes` (or `no`).", code=frame.code)
+                )
+            if ours:
+                self._settle("waits")
 
     def _grow(self, frame: frames.Delta | frames.Reset | frames.Tool) -> None:
         match frame:

@@ -138,6 +138,12 @@ def reply(words: str) -> Answer | None:
     return Answer(code=found[2], verb=reach) if reach and verb is Verb.YES else None
 
 
+def bare(words: str) -> Verb | None:
+    """Read an answer where only one thing waits, and needs no code: `yes`, `no`, `always`."""
+    word = words.strip().casefold()
+    return _WORDS.get(word) or _REACH.get(word)
+
+
 def token(epoch: str, approval: str, plan: str, verb: Verb) -> str:
     """Make a button's token, at most 64 bytes; the epoch and the plan's hash are part of it."""
     return f"{verb[0]}{approval}{_mac(epoch, approval, plan, verb)}"

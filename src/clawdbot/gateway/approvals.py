@@ -13,7 +13,7 @@ from clawdbot.agent.rights import entitled
 from clawdbot.conversation import asking
 from clawdbot.domain import approval as asked
 from clawdbot.domain.approval import Scope, State, Verb
-from clawdbot.domain.inbound import ChatKind, InboundKind, Outcome
+from clawdbot.domain.inbound import ChatKind, Inbound, InboundKind, Outcome, Sender
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.standing import EXACTLY
@@ -21,6 +21,7 @@ from clawdbot.domain.text import say
 from clawdbot.durable.journal import signal
 from clawdbot.gateway.controls import Control, Verdict, refused, reply, stale_click
 from clawdbot.gateway.frames import Choice
+from clawdbot.gateway.history import place
 from clawdbot.store import people, rights, turns
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.inbox import Decision
@@ -111,6 +112,19 @@ class Desk:
         told = ((asker.to, found.id),) if asker is not None else ()
         deliver = [*verdict.deliver, *asking.settle(tx, found.id, state, now)]
         return replace(verdict, wake=wake, deliver=deliver, asked=told)
+
+
+def press(channel: str, user: User, token: str, event: str) -> Inbound:
+    """Put an answer as the press of a button on one of our own screens."""
+    return Inbound(
+        receiver=channel,
+        event=f"{user.id}:{event}",
+        to=place(channel, user.id, "approvals"),
+        chat=ChatKind.DIRECT,
+        sender=Sender(id=user.id, name=user.name, language=user.language),
+        kind=InboundKind.CLICK,
+        token=token,
+    )
 
 
 def choices(tx: Tx, user: User, found: Approval, epoch: str) -> tuple[Choice, ...]:

@@ -14,10 +14,12 @@ from aiohttp import web
 
 from clawdbot import __version__
 from clawdbot.conversation.answer import notice
+from clawdbot.domain.approval import Verb
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
+from clawdbot.gateway.approvals import Question, press, waiting
 from clawdbot.gateway.body import body
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import Inbox
@@ -26,7 +28,7 @@ from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.gateway.setup import Answers, Finding, Setup
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
-from clawdbot.store import inbox, outbox, people, turns
+from clawdbot.store import inbox, outbox, people, rights, turns
 from clawdbot.store.people import Pairing
 
 T = TypeVar("T")
@@ -65,6 +67,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     undelivered: tuple[Undelivered, ...]
     owner: str
     room_left: bool
+    approvals: int
+    oldest_approval_s: float
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +123,7 @@ class Control(Custody):
     room_left: Callable[[], bool]
     ended: Callable[[], None]
     deliver: Callable[[str], None]
+    epoch: str
     address: str = ""
     since: float = field(init=False)
 
@@ -133,6 +138,7 @@ class Control(Custody):
         def look(tx: Tx) -> Status:
             depth, since = outbox.depth(tx)
             oldest = turns.oldest(tx)
+            asked, asked_since = rights.depth(tx, self.epoch)
             owners = people.owners(tx)
             return Status(
                 version=__version__,
@@ -148,6 +154,8 @@ class Control(Custody):
                 undelivered=tuple(map(_undelivered, outbox.failed(tx, 10))),
                 owner=owners[0].name if owners else "",
                 room_left=self.room_left(),
+                approvals=asked,
+                oldest_approval_s=max(0.0, now - asked_since) if asked_since else 0.0,
             )
 
         return await self.db.read(look)
@@ -184,6 +192,27 @@ class Control(Custody):
         if destination:
             self.deliver(destination)
         return _knock(pairing)
+
+    async def approvals(self) -> list[Question]:
+        """List what waits for a yes, as the owner sees it."""
+        owner = await self.owned()
+        return await self.db.read(lambda tx: waiting(tx, owner, self.epoch))
+
+    async def answer(self, code: str, verb: Verb) -> str:
+        """Answer what has a code, as the owner; raises BadInput where nothing has."""
+        owner = await self.owned()
+        meant = [each for each in await self.approvals() if each.code == code]
+        tokens = [each.token for found in meant for each in found.choices if each.verb == verb]
+        if not tokens:
+            raise BadInput("Nothing waits for this answer.")
+        receipt = await self.inbox.accept(press("terminal", owner, tokens[0], self.clock.ulid()))
+        return receipt.notice
+
+    async def owned(self) -> User:
+        """Give the owner; raises BadInput while there is none."""
+        if (owner := await self.owner()) is None:
+            raise BadInput("Nobody owns this assistant yet. Run `clawdbot setup`.")
+        return owner
 
     async def owner(self) -> User | None:
         """Find the owner, as whom the socket acts."""
@@ -244,6 +273,8 @@ CALLS: dict[str, Callable[..., Awaitable[object]]] = {
         Control.knocking,
         Control.admit,
         Control.refuse,
+        Control.approvals,
+        Control.answer,
         Control.adopt,
         Control.set_up,
         Control.check_model,
@@ -280,9 +311,7 @@ def terminal(control: Control, sockets: Sockets) -> Route:
     """Serve the terminal's conversations on the Unix socket, as the owner."""
 
     async def serve(request: web.Request, _: Caller) -> web.StreamResponse:
-        owner = await control.owner()
-        if owner is None:
-            raise BadInput("Nobody owns this assistant yet. Run `clawdbot setup`.")
+        owner = await control.owned()
         return await Connection(sockets, owner, "terminal").serve(request)
 
     return Route(method="GET", path="/socket", permission=Permission.LOCAL, handler=serve)

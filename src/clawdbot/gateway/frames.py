@@ -151,6 +151,7 @@ class Approval(_Frame, frozen=True, kw_only=True):
     text: str
     html: str = ""
     state: str = "open"
+    code: str = ""
     choices: tuple[Choice, ...] = ()
 
 

@@ -233,6 +233,7 @@ class Connection:
             text=asking.question(found.plan, found.code, user.language) if choices else text,
             html=self._with.render(text),
             state=found.state,
+            code=found.code if choices else "",
             choices=choices,
         )
 

@@ -24,6 +24,7 @@ COUNTERS = {
     "accepted": ("accepted_total", "Deliveries by outcome", ("channel", "outcome")),
     "turns": ("turns_total", "Turns that ended, by how", ("state", "channel")),
     "turns_failed": ("turn_failures_total", "Tries of turns that failed", ()),
+    "approvals": ("approvals_total", "Questions that were put to people", ("state",)),
     "turns_dead": ("turns_dead_total", "Turns that were dead-lettered", ()),
     "outbox": ("deliveries_total", "Outbox rows by new state", ("state", "channel")),
     "model_calls": ("model_calls_total", "Calls of model providers", ("provider", "outcome")),
@@ -59,6 +60,8 @@ LEVELS = {
     "outbox_oldest_seconds": "Age of the oldest outbox row that waits",
     "turns_waiting": "Turns that are not finished",
     "turns_oldest_seconds": "Age of the oldest unfinished turn",
+    "approvals_waiting": "Questions that wait for a yes",
+    "approvals_oldest_seconds": "Age of the oldest question that waits",
 }
 
 Labels = tuple[str, ...]

@@ -6,12 +6,11 @@ Everybody sees their own, an owner or admin all. An answer goes through the one 
 from aiohttp import web
 from markupsafe import Markup
 
-from clawdbot.domain.inbound import ChatKind, Inbound, InboundKind, Outcome, Sender
-from clawdbot.domain.people import User
+from clawdbot.domain.inbound import Outcome
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
-from clawdbot.gateway import approvals, history
-from clawdbot.gateway.approvals import Question
+from clawdbot.gateway import approvals
+from clawdbot.gateway.approvals import Question, press
 from clawdbot.gateway.body import form
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.chat import CHANNEL, moments, user_of
@@ -20,7 +19,6 @@ from clawdbot.panel.parts import Panel
 from clawdbot.store import rights
 
 _PAST_MOST = 50
-_PLACE = "approvals"
 
 
 class Approvals:
@@ -47,22 +45,12 @@ class Approvals:
         theirs = found is not None and (user.runs_the_place or found.user_id == user.id)
         if not theirs or token[1:27] != id_:
             return page("lost", request, caller, status=404)
-        receipt = await self._with.sockets.inbox.accept(self._press(user, token))
+        pressed = press(CHANNEL, user, token, self._with.clock.ulid())
+        receipt = await self._with.sockets.inbox.accept(pressed)
         if receipt.outcome is Outcome.CONTROL and receipt.reason.startswith("approval"):
             return to("/approvals")
         fault = receipt.notice or say(user.language, "You may not answer this.")
         return await self._page("approvals", request, caller, fault)
-
-    def _press(self, user: User, token: str) -> Inbound:
-        return Inbound(
-            receiver=CHANNEL,
-            event=f"{user.id}:{self._with.clock.ulid()}",
-            to=history.place(CHANNEL, user.id, _PLACE),
-            chat=ChatKind.DIRECT,
-            sender=Sender(id=user.id, name=user.name, language=user.language),
-            kind=InboundKind.CLICK,
-            token=token,
-        )
 
     async def _page(
         self, template: str, request: web.Request, caller: Caller, fault: str = ""
