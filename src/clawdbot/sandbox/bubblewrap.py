@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 from clawdbot.domain.errors import SandboxRefused
+from clawdbot.sandbox import seccomp
 from clawdbot.sandbox.process import GATE, GO, STATUS, Command
-from clawdbot.sandbox.profile import ETC, POLICIES, TOPS, Box, Host, arguments, tops
+from clawdbot.sandbox.profile import ETC, POLICIES, TOPS, Box, Host, Profile, arguments, tops
 
 _ARGUMENTS = 62
+_FILTER = 63
 # The only line of shell that ever runs, and the program's words are no part of it.
 _GATE = f'read -r go <&{GATE} || exit 1; exec {GATE}<&-; exec "$@"'
 _ROOTS = tuple(map(Path, ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")))
+_RULES = {Profile.DEFAULT: seccomp.DEFAULT, Profile.BROWSER: seccomp.BROWSER}
 _WRITABLE = tuple(map(Path, ("/var/tmp", "/tmp")))  # noqa: S108 - the folder's owner is looked at
 _USERS = {"passwd": "box:x:1000:1000::/work:/bin/sh\n", "group": "box:x:1000:\n"}
 
@@ -36,7 +39,7 @@ class Bubblewrap:
             (Path(self._host.skeleton) / top).mkdir(exist_ok=True)
         options = [
             *arguments(box, self._host),
-            *("--json-status-fd", str(STATUS), "--block-fd", str(GO)),
+            *("--json-status-fd", str(STATUS), "--block-fd", str(GO), "--seccomp", str(_FILTER)),
         ]
         return Command(
             argv=[
@@ -51,7 +54,10 @@ class Bubblewrap:
                 *box.argv,
             ],
             # Not on the command line: there the host's users could read it, and the box too.
-            files={_ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options)},
+            files={
+                _ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options),
+                _FILTER: seccomp.program(os.uname().machine, _RULES[box.profile]),
+            },
         )
 
     @cached_property
