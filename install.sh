@@ -111,6 +111,7 @@ install() {
     say 'Nothing was changed.' '没有做任何改动。'
     return
   fi
+  add_sandbox
   activate
   release
   tell_next
@@ -318,24 +319,50 @@ can() {
 }
 
 install_packages() {
-  local command="apt-get install $packages" as_root=""
-  if [ "$(id -u)" -ne 0 ]; then as_root=sudo; fi
   if ! command -v apt-get >/dev/null; then
     fail 'Python is missing, or what makes its environments (venv, ensurepip).
 Install Python 3.11 or newer with your package manager, then run this again.' \
       '系统没有 Python，或者缺少创建环境的模块（venv、ensurepip）。
 请用系统的包管理器安装 Python 3.11 或更新版本，然后重新运行。'
   fi
-  if [ -n "$as_root" ]; then
-    if command -v sudo >/dev/null; then command="sudo $command"; else command="su -c '$command'"; fi
-    if [ "${command%% *}" = su ] || ! agree "$command"; then
-      fail 'A system package is missing, and only an administrator can install it.
+  if ! may_install; then
+    fail 'A system package is missing, and only an administrator can install it.
 Run this, then install.sh again: %s' \
-        '缺少系统软件包，只有管理员可以安装。
-请先执行以下命令，再运行 install.sh：%s' "$command"
-    fi
+      '缺少系统软件包，只有管理员可以安装。
+请先执行以下命令，再运行 install.sh：%s' "$by_hand"
   fi
   step "Installing $packages" "安装 $packages" apt_install
+}
+
+# Tell whether we may install the packages; `by_hand` is how an administrator does it.
+may_install() {
+  by_hand="apt-get install $packages"
+  as_root=""
+  if [ "$(id -u)" -eq 0 ]; then return; fi
+  if ! command -v sudo >/dev/null; then
+    by_hand="su -c '$by_hand'"
+    return 1
+  fi
+  as_root=sudo
+  by_hand="sudo $by_hand"
+  agree "$by_hand"
+}
+
+# Without bubblewrap clawdbot answers, but may have nothing safe to run commands in.
+add_sandbox() {
+  if has_sandbox; then return; fi
+  packages=bubblewrap
+  by_hand="bubblewrap"
+  if command -v apt-get >/dev/null && may_install &&
+    step "Installing $packages" "安装 $packages" apt_install; then
+    return
+  fi
+  note 'Commands and plugins run best in bubblewrap, which is missing. Install it: %s' \
+    '命令和插件最好在 bubblewrap 中运行，但系统未安装。请安装：%s' "$by_hand"
+}
+
+has_sandbox() {
+  [ "$(uname -s)" != Linux ] || command -v bwrap >/dev/null
 }
 
 # Ask on the terminal, which is there even where the script itself comes through a pipe.
@@ -547,6 +574,10 @@ plan() {
   if [ -n "$packages" ]; then
     say '  - apt-get install %s (as root, or after asking)' \
       '  - apt-get install %s（以 root 身份，或征得同意后）' "$packages"
+  fi
+  if ! has_sandbox; then
+    say '  - apt-get install bubblewrap (as root, or after asking)' \
+      '  - apt-get install bubblewrap（以 root 身份，或征得同意后）'
   fi
   if $bring; then say '  - bring Python %s into %s' '  - 下载 Python %s 到 %s' $own_python "$prefix/python"; fi
   say '  - make an environment in %s' '  - 在 %s 创建环境' "${target:-$prefix/versions}"

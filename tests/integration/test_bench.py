@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import hands
 from bench.spine import Plan, measured
 from bench.table import Row, markdown
 
@@ -34,6 +35,12 @@ print(*{name.partition('.')[0] for name in sys.modules})
 """
 # What only a page, a scrape or a password needs, and what nobody colours.
 LATER = {"argon2", "jinja2", "markdown_it", "nh3", "prometheus_client", "rich"}
+
+
+async def test_a_tiny_bench_of_hands_measures_all() -> None:
+    found = await hands.measure(1)
+    assert {"self-test ms", "cold box ms", "worker start and end ms", "worker MB"} == set(found)
+    assert all(value > 0 for value in found.values())
 
 
 async def test_a_tiny_bench_fills_its_table(capsys: pytest.CaptureFixture[str]) -> None:

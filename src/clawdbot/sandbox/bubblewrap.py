@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,22 @@ from clawdbot.sandbox.profile import ETC, POLICIES, TOPS, Box, Host, Profile, ar
 
 _ARGUMENTS = 62
 _FILTER = 63
+_COUNTS_APART = (5, 14)  # since then a user namespace has its own count of processes
 # The only line of shell that ever runs, and the program's words are no part of it.
 _GATE = f'read -r go <&{GATE} || exit 1; exec {GATE}<&-; exec "$@"'
 _ROOTS = tuple(map(Path, ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")))
 _RULES = {Profile.DEFAULT: seccomp.DEFAULT, Profile.BROWSER: seccomp.BROWSER}
 _WRITABLE = tuple(map(Path, ("/var/tmp", "/tmp")))  # noqa: S108 - the folder's owner is looked at
+_SYSCTL = Path("/proc/sys")
+_APPARMOR = """sudo tee /etc/apparmor.d/clawdbot-bwrap <<<'abi <abi/4.0>,
+profile clawdbot-bwrap /usr/bin/bwrap flags=(unconfined) { userns, }' \
+  && sudo apparmor_parser -r /etc/apparmor.d/clawdbot-bwrap"""
+# What switches namespaces off for ordinary users, by its value, and the line that mends it.
+_SWITCHES = {
+    "kernel/unprivileged_userns_clone": ("0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+    "user/max_user_namespaces": ("0", "sudo sysctl -w user.max_user_namespaces=15000"),
+    "kernel/apparmor_restrict_unprivileged_userns": ("1", _APPARMOR),
+}
 _USERS = {"passwd": "box:x:1000:1000::/work:/bin/sh\n", "group": "box:x:1000:\n"}
 
 
@@ -53,12 +65,23 @@ class Bubblewrap:
                 "box",
                 *box.argv,
             ],
+            alone=_kernel() >= _COUNTS_APART,
             # Not on the command line: there the host's users could read it, and the box too.
             files={
                 _ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options),
                 _FILTER: seccomp.program(os.uname().machine, _RULES[box.profile]),
             },
         )
+
+    def remedy(self) -> str:
+        """Give the line that installs bubblewrap, or that lets ordinary users have namespaces."""
+        if self._program is None:
+            return "sudo apt-get install bubblewrap"
+        for name, (off, mend) in _SWITCHES.items():
+            with suppress(OSError):
+                if (_SYSCTL / name).read_text(encoding="ascii").strip() == off:
+                    return mend
+        return ""
 
     @cached_property
     def _host(self) -> Host:
@@ -71,6 +94,10 @@ class Bubblewrap:
             etc=tuple(path for path in ETC if Path(path).exists()),
             version=tuple(map(int, re.findall(r"\d+", told.stdout)[:2])),
         )
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 def _skeleton(folder: Path) -> Path:

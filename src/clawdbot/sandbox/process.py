@@ -3,7 +3,6 @@
 spawn -> the mechanism tells the id of the box's first process on STATUS, and waits
       -> that process gets its limits, and a byte on GO lets it finish the box
       -> it sleeps: now it is bound to die with us, and a line on GATE lets the program begin
-      -> at the end STATUS tells the exit code, if the box was ever finished
 
 Were we killed between the two, the gate would find the pipe closed, and the box would end.
 """
@@ -22,6 +21,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clawdbot.sandbox.cgroup import Cgroups
 from clawdbot.sandbox.profile import Limits
 
 STATUS = 60
@@ -32,15 +32,20 @@ _SETUP_S = 10.0
 _LOOK_S = 0.0005
 _PIECE = 65_536
 _DESCRIPTORS = Path("/proc/self/fd")
+_PROCESSES = Path("/proc")
 _MB = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What a mechanism starts: its arguments, and what it finds at which descriptor."""
+    """What a mechanism starts: its arguments, and what it finds at which descriptor.
+
+    `alone` says that its processes are not counted with the user's others.
+    """
 
     argv: list[str]
     files: Mapping[int, bytes] = field(default_factory=dict)
+    alone: bool = True
 
 
 class Child:
@@ -51,13 +56,14 @@ class Child:
         self.began = False
         self._parent = pid  # of the box, our own child
         self._code = 0
+        self._groups = ExitStack()
         self._status = status
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._watches = [os.pidfd_open(pid)]
         self._loop.add_reader(self._watches[0], self._left)
 
-    async def admit(self, limits: Limits, go: int) -> None:
+    async def admit(self, limits: Limits, others: int, go: int, cgroups: Cgroups) -> None:
         """Limit the box and let its program begin; ends a box that could not be made."""
         try:
             async with asyncio.timeout(_SETUP_S):
@@ -65,14 +71,18 @@ class Child:
             if told:
                 self.pid = json.loads(told)["child-pid"]
                 self._watches.append(os.pidfd_open(self.pid))
-                _limit(self.pid, limits)
+                for group in self._groups.enter_context(cgroups.made(limits)):
+                    group.write_text(str(self.pid), encoding="ascii")
+                _limit(self.pid, limits, others)
                 os.write(go, b"1")
                 async with asyncio.timeout(_SETUP_S):
-                    while _unread(go) or _state(self.pid) not in "SZ":  # noqa: ASYNC110 - no event
+                    while _unread(go) or (state := _state(self.pid)) not in "SZ":  # noqa: ASYNC110
                         await asyncio.sleep(_LOOK_S)
+                self.began = state == "S"
                 os.write(go, b"\n")
-        except (BrokenPipeError, FileNotFoundError, ProcessLookupError, TimeoutError):
-            self.kill()  # `began` stays false
+        except OSError:  # it is no more, or has not come far in time
+            self.began = False
+            self.kill()
 
     def kill(self) -> None:
         """End everything in the box; harmless where it has ended."""
@@ -110,14 +120,16 @@ class Child:
         self._loop.remove_reader(self._watches[-1])
         with suppress(ChildProcessError):  # where we are a container's first process it is ours
             os.waitpid(self.pid, os.WNOHANG)
-        self.began = b"exit-code" in os.read(self._status, _PIECE)
         for descriptor in (self._status, *self._watches):
             os.close(descriptor)
         self._watches.clear()
+        self._groups.close()
         self._ended.set_result(os.waitstatus_to_exitcode(self._code))
 
 
-async def start(command: Command, limits: Limits, inherited: Mapping[int, int]) -> Child:
+async def start(
+    command: Command, limits: Limits, inherited: Mapping[int, int], cgroups: Cgroups
+) -> Child:
     """Start a box whose program inherits these descriptors, each under its number."""
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("a box dies with the thread that spawned it: use the main thread")
@@ -131,7 +143,7 @@ async def start(command: Command, limits: Limits, inherited: Mapping[int, int]) 
             for descriptor in set(passed.values()):
                 theirs.callback(os.close, descriptor)
             child = Child(_spawn(command.argv, {**inherited, **passed}), status)
-        await child.admit(limits, go)
+        await child.admit(limits, 0 if command.alone else _others(), go, cgroups)
     return child
 
 
@@ -190,13 +202,23 @@ def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0]
 
 
-def _limit(pid: int, limits: Limits) -> None:
+def _others() -> int:
+    """Count the user's processes and threads, which the kernel counts with a box's."""
+    count = 0
+    for place in _PROCESSES.iterdir():
+        with suppress(OSError):
+            if place.name.isdecimal() and place.stat().st_uid == os.getuid():
+                count += len(list((place / "task").iterdir()))
+    return count
+
+
+def _limit(pid: int, limits: Limits, others: int) -> None:
     for what, most in {
         resource.RLIMIT_AS: limits.memory_mb * _MB,
         resource.RLIMIT_CPU: limits.cpu_s,
         resource.RLIMIT_FSIZE: limits.file_mb * _MB,
         resource.RLIMIT_NOFILE: limits.files,
-        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_NPROC: limits.processes and limits.processes + others,
     }.items():
         if most:
             resource.prlimit(pid, what, (most, most))

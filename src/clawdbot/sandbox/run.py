@@ -12,10 +12,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from clawdbot.domain.errors import ToolFailed
+from clawdbot.domain.errors import SandboxRefused, ToolFailed
 from clawdbot.sandbox.bubblewrap import Bubblewrap
-from clawdbot.sandbox.process import Child, memory_file, reading, start
-from clawdbot.sandbox.profile import Box
+from clawdbot.sandbox.cgroup import Cgroups
+from clawdbot.sandbox.landlock import Landlock
+from clawdbot.sandbox.process import Child, Command, memory_file, reading, start
+from clawdbot.sandbox.profile import Box, Limits
+from clawdbot.sandbox.selftest import Maker, Mechanism, examine
 
 SEARCH = "/usr/local/bin:/usr/bin:/bin"
 CHANNEL = 3
@@ -51,10 +54,24 @@ class Process:
 
 
 class Sandbox:
-    """Makes boxes; `folder` is its own, `search` is where the host's programs are."""
+    """Makes boxes by the best mechanism that its self-test finds good, tried at the first use.
 
-    def __init__(self, folder: Path, search: str = SEARCH) -> None:
-        self._mechanism = Bubblewrap(folder, search)
+    `folder` is its own; `makers` are the mechanisms, the best first, where not those of the host.
+    """
+
+    def __init__(self, folder: Path, makers: Sequence[Maker] | None = None) -> None:
+        self._folder = folder
+        self._makers: Sequence[Maker] = makers or (Bubblewrap(folder, SEARCH), Landlock())
+        self._cgroups = Cgroups()
+        self._testing = asyncio.Lock()
+        self._found: tuple[Mechanism, ...] = ()
+
+    async def mechanisms(self) -> tuple[Mechanism, ...]:
+        """Tell what each mechanism is worth on this host, the best first."""
+        async with self._testing:
+            if not self._found:
+                self._found = await self._examine()
+        return self._found
 
     async def run(
         self, box: Box, stdin: bytes = b"", sockets: Sequence[socket.socket] = ()
@@ -64,23 +81,7 @@ class Sandbox:
         Raises SandboxRefused where nothing isolates, BadInput for a bind that no box may have, and
         ToolFailed where what it is to see is not there; a program that is not there ends with 127.
         """
-        (out, theirs_out), (err, theirs_err) = os.pipe(), os.pipe()
-        given = {0: memory_file(stdin), 1: theirs_out, 2: theirs_err}
-        async with reading(out) as printed, reading(err) as complained:
-            child = await self._start(box, given, sockets)
-            capture = _Capture(child, box.limits.output_bytes)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    texts = [group.create_task(capture.read(r)) for r in (printed, complained)]
-                    timed_out = not await _ends_within(child, box.limits.wall_s)
-            finally:
-                code = await child.wait()
-        outs, errs = (text.result() for text in texts)
-        if not child.began and not timed_out and not capture.truncated:
-            raise ToolFailed(_last_line(errs))
-        return Outcome(
-            code=code, out=outs, err=errs, timed_out=timed_out, truncated=capture.truncated
-        )
+        return await self._run((await self._chosen()).command(box), box.limits, stdin, sockets)
 
     @asynccontextmanager
     async def opened(
@@ -90,6 +91,7 @@ class Sandbox:
 
         It knows no wall clock; whoever talks to it decides how long to wait.
         """
+        command = (await self._chosen()).command(box)
         ours, channel = socket.socketpair()
         out, printed = os.pipe()
         theirs = channel.detach()
@@ -100,23 +102,67 @@ class Sandbox:
         )
         with ours:
             async with reading(out) as output:
-                child = await self._start(box, given, sockets)
+                child = await self._start(command, box.limits, given, sockets)
                 try:
                     yield Process(child, ours, output)
                 finally:
                     child.kill()
                     await child.wait()
 
+    async def _chosen(self) -> Maker:
+        for maker, mechanism in zip(self._makers, await self.mechanisms(), strict=True):
+            if mechanism.usable:
+                return maker
+        raise SandboxRefused
+
+    async def _examine(self) -> tuple[Mechanism, ...]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        canary = self._folder / "canary"
+        canary.write_text("no box can read this", encoding="ascii")
+
+        async def run(command: Command, limits: Limits) -> bytes:
+            return (await self._run(command, limits)).out
+
+        return tuple([await examine(maker, canary, run) for maker in self._makers])
+
+    async def _run(
+        self,
+        command: Command,
+        limits: Limits,
+        stdin: bytes = b"",
+        sockets: Sequence[socket.socket] = (),
+    ) -> Outcome:
+        (out, theirs_out), (err, theirs_err) = os.pipe(), os.pipe()
+        given = {0: memory_file(stdin), 1: theirs_out, 2: theirs_err}
+        async with reading(out) as printed, reading(err) as complained:
+            child = await self._start(command, limits, given, sockets)
+            capture = _Capture(child, limits.output_bytes)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    texts = [group.create_task(capture.read(r)) for r in (printed, complained)]
+                    timed_out = not await _ends_within(child, limits.wall_s)
+            finally:
+                code = await child.wait()
+        outs, errs = (text.result() for text in texts)
+        if not child.began and not timed_out and not capture.truncated:
+            raise ToolFailed(_last_line(errs))
+        return Outcome(
+            code=code, out=outs, err=errs, timed_out=timed_out, truncated=capture.truncated
+        )
+
     async def _start(
-        self, box: Box, given: Mapping[int, int], sockets: Sequence[socket.socket]
+        self,
+        command: Command,
+        limits: Limits,
+        given: Mapping[int, int],
+        sockets: Sequence[socket.socket],
     ) -> Child:
         """Start a box; what is given it is closed here, the sockets stay their owner's."""
         with ExitStack() as stack:
             for descriptor in given.values():
                 stack.callback(os.close, descriptor)
             more = {CHANNEL + 1 + n: sock.fileno() for n, sock in enumerate(sockets)}
-            command = self._mechanism.command(box)
-            return await start(command, box.limits, {**given, **more})
+            return await start(command, limits, {**given, **more}, self._cgroups)
 
 
 class _Capture:

@@ -1,17 +1,28 @@
-"""A sandbox of the real mechanisms, and Python in its boxes."""
+"""Sandboxes of the real mechanisms, and Python in their boxes."""
 
 from pathlib import Path
 
 import pytest
 
+from clawdbot.sandbox.bubblewrap import Bubblewrap
+from clawdbot.sandbox.landlock import Landlock
 from clawdbot.sandbox.profile import Bind, Box, Limits
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
-from clawdbot.sandbox.run import Sandbox
+from clawdbot.sandbox.run import SEARCH, Sandbox
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
+    """Give the sandbox as the product makes it."""
     return Sandbox(tmp_path / "sandbox")
+
+
+@pytest.fixture(params=["bubblewrap", "landlock"])
+def each(tmp_path: Path, request: pytest.FixtureRequest) -> Sandbox:
+    """Give a sandbox that has one mechanism only, each in turn."""
+    ours = tmp_path / "sandbox"
+    maker = Bubblewrap(ours, SEARCH) if request.param == "bubblewrap" else Landlock()
+    return Sandbox(ours, [maker])
 
 
 def python(code: str, *binds: Bind, limits: Limits | None = None) -> Box:

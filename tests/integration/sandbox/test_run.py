@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,46 +17,55 @@ from clawdbot.sandbox.run import Sandbox
 from tests.integration.sandbox.conftest import python
 
 NOT_FOUND = 127
+LOOK = """
+import os
+def is_open(number):
+    try:
+        return os.fstat(number) is not None
+    except OSError:
+        return False
+print(list(filter(is_open, range(256))))
+"""
 
 
-async def test_a_program_runs_and_tells_how_it_ended(sandbox: Sandbox) -> None:
-    outcome = await sandbox.run(Box(argv=("sh", "-c", "cat; echo oops >&2; exit 3")), b"words")
+async def test_a_program_runs_and_tells_how_it_ended(each: Sandbox) -> None:
+    outcome = await each.run(Box(argv=("sh", "-c", "cat; echo oops >&2; exit 3")), b"words")
     assert (3, b"words", b"oops\n") == (outcome.code, outcome.out, outcome.err)
     assert not outcome.timed_out
     assert not outcome.truncated
 
 
-async def test_standard_input_may_be_larger_than_a_pipe(sandbox: Sandbox) -> None:
+async def test_standard_input_may_be_larger_than_a_pipe(each: Sandbox) -> None:
     given = bytes(range(256)) * 4000
-    assert given == (await sandbox.run(Box(argv=("cat",)), given)).out
+    assert given == (await each.run(Box(argv=("cat",)), given)).out
 
 
-async def test_the_wall_clock_ends_a_box_and_keeps_what_it_said(sandbox: Sandbox) -> None:
+async def test_the_wall_clock_ends_a_box_and_keeps_what_it_said(each: Sandbox) -> None:
     box = Box(argv=("sh", "-c", "echo early; sleep 60"), limits=Limits(wall_s=0.3))
-    outcome = await sandbox.run(box)
+    outcome = await each.run(box)
     assert (True, b"early\n") == (outcome.timed_out, outcome.out)
 
 
-async def test_a_flood_is_cut_and_its_box_ended(sandbox: Sandbox) -> None:
-    outcome = await sandbox.run(Box(argv=("yes",), limits=Limits(output_bytes=10_000)))
+async def test_a_flood_is_cut_and_its_box_ended(each: Sandbox) -> None:
+    outcome = await each.run(Box(argv=("yes",), limits=Limits(output_bytes=10_000)))
     assert (True, 10_000) == (outcome.truncated, len(outcome.out))
 
 
-async def test_a_daemon_does_not_outlive_its_box(sandbox: Sandbox) -> None:
+async def test_a_daemon_does_not_outlive_its_box(each: Sandbox) -> None:
     alive = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(50)"
-    outcome = await asyncio.wait_for(sandbox.run(python(alive)), 10)
+    outcome = await asyncio.wait_for(each.run(python(alive)), 10)
     assert 0 == outcome.code
 
 
-async def test_what_is_not_there_is_a_fault_of_the_tool(sandbox: Sandbox) -> None:
-    assert NOT_FOUND == (await sandbox.run(Box(argv=("no-such-program",)))).code
+async def test_what_is_not_there_is_a_fault_of_the_tool(each: Sandbox) -> None:
+    assert NOT_FOUND == (await each.run(Box(argv=("no-such-program",)))).code
     with pytest.raises(ToolFailed, match="/no/such/path"):
-        await sandbox.run(Box(argv=("true",), binds=(Bind(host="/no/such/path"),)))
+        await each.run(Box(argv=("true",), binds=(Bind(host="/no/such/path"),)))
 
 
-async def test_the_disk_of_the_host_is_told_from_inside(sandbox: Sandbox) -> None:
+async def test_the_disk_of_the_host_is_told_from_inside(each: Sandbox) -> None:
     figures = "import shutil\nprint(*shutil.disk_usage('/'))"
-    total, used, free = map(int, (await sandbox.run(python(figures))).out.split())
+    total, used, free = map(int, (await each.run(python(figures))).out.split())
     told = subprocess.run(
         ["df", "--output=size,used,avail", "-B1", "/"], check=True, capture_output=True
     ).stdout.splitlines()[1]
@@ -67,91 +75,91 @@ async def test_the_disk_of_the_host_is_told_from_inside(sandbox: Sandbox) -> Non
     assert abs(there[2] - free) < 64_000_000
 
 
-async def test_the_working_folder_stays(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_the_working_folder_stays(each: Sandbox, tmp_path: Path) -> None:
     folder = tmp_path / "w"
     folder.mkdir()
     work = Bind(host=str(folder), inside="/work", write=True)
-    outcome = await sandbox.run(Box(argv=("sh", "-c", "pwd; echo x >made"), binds=(work,)))
-    assert (0, b"/work\n") == (outcome.code, outcome.out)
+    outcome = await each.run(Box(argv=("sh", "-c", "echo x >made"), binds=(work,)))
+    assert 0 == outcome.code
     assert "x\n" == (folder / "made").read_text(encoding="utf-8")
 
 
 async def test_a_box_sees_nothing_of_our_environment(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    each: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CANARY", "a-secret")
-    look = Box(argv=("sh", "-c", "env; cat /proc/*/environ /proc/*/cmdline"))
-    said = (await sandbox.run(look)).out
+    look = Box(argv=("sh", "-c", "env; cat /proc/*/environ /proc/*/cmdline || true"))
+    said = (await each.run(look)).out
     assert b"PATH=" in said
     assert b"CANARY" not in said
     assert b"skeleton" not in said  # the host's paths stand on no command line either
 
 
 async def test_a_descriptor_that_was_left_open_is_not_inherited(
-    sandbox: Sandbox, tmp_path: Path
+    each: Sandbox, tmp_path: Path
 ) -> None:
     left = os.open(tmp_path, os.O_RDONLY)
     os.set_inheritable(left, True)
     try:
-        said = (await sandbox.run(Box(argv=("ls", "/proc/self/fd")))).out
+        said = (await each.run(python(LOOK))).out
     finally:
         os.close(left)
-    assert [b"0", b"1", b"2", b"3"] == said.split()  # the last is the listing itself
+    assert b"[0, 1, 2]\n" == said
 
 
-async def test_an_open_box_answers_over_its_socket(sandbox: Sandbox) -> None:
+async def test_an_open_box_answers_over_its_socket(each: Sandbox) -> None:
     echo = (
         "import socket\ns = socket.socket(fileno=3)\nprint('ready', flush=True)\ns.send(s.recv(9))"
     )
-    async with sandbox.opened(python(echo)) as process:
+    async with each.opened(python(echo)) as process:
         process.sock.send(b"hello")
         assert b"ready\n" == await process.output.readline()
         assert 0 == await process.wait()
         assert b"hello" == process.sock.recv(9)
 
 
-async def test_an_open_box_may_speak_on_its_standard_streams(sandbox: Sandbox) -> None:
-    async with sandbox.opened(Box(argv=("cat",)), stdio=True) as process:
+async def test_an_open_box_may_speak_on_its_standard_streams(each: Sandbox) -> None:
+    async with each.opened(Box(argv=("cat",)), stdio=True) as process:
         process.sock.send(b"hello")
         loop = asyncio.get_running_loop()
         process.sock.setblocking(False)
         assert b"hello" == await asyncio.wait_for(loop.sock_recv(process.sock, 9), 10)
 
 
-async def test_further_sockets_follow_the_channel(sandbox: Sandbox) -> None:
+async def test_further_sockets_follow_the_channel(each: Sandbox) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         say = "import socket\nsocket.socket(fileno=4).send(b'out')"
-        assert 0 == (await sandbox.run(python(say), sockets=[theirs])).code
+        assert 0 == (await each.run(python(say), sockets=[theirs])).code
         assert b"out" == ours.recv(9)
 
 
-async def test_an_open_box_ends_with_its_context(sandbox: Sandbox) -> None:
-    async with sandbox.opened(Box(argv=("sleep", "60"))) as process:
+async def test_an_open_box_ends_with_its_context(each: Sandbox) -> None:
+    async with each.opened(Box(argv=("sleep", "60"))) as process:
         os.kill(process.pid, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
     assert 0 != await process.wait()
 
 
-async def test_a_cancelled_run_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_cancelled_run_leaves_nothing(each: Sandbox, tmp_path: Path) -> None:
     work = Bind(host=str(tmp_path), inside="/work", write=True)
     box = Box(argv=("sh", "-c", "echo >begun; sleep 60"), binds=(work,))
     before = set(children())
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(sandbox.run(box))
+        task = group.create_task(each.run(box))
         while not (tmp_path / "begun").exists():
             await asyncio.sleep(0)
         task.cancel()
     assert before == set(children())
 
 
-def test_a_box_starts_from_the_main_thread_only(sandbox: Sandbox) -> None:
+def test_a_box_starts_from_the_main_thread_only(each: Sandbox) -> None:
     caught = []
 
     def elsewhere() -> None:
         try:
-            asyncio.run(sandbox.run(Box(argv=("true",))))
+            asyncio.run(each.run(Box(argv=("true",))))
         except RuntimeError as error:
             caught.append(str(error))
 
@@ -168,11 +176,16 @@ def children() -> list[str]:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
+from clawdbot.sandbox.bubblewrap import Bubblewrap
+from clawdbot.sandbox.landlock import Landlock
 from clawdbot.sandbox.profile import Box
-from clawdbot.sandbox.run import Sandbox
+from clawdbot.sandbox.run import SEARCH, Sandbox
 
 async def main():
-    async with Sandbox(Path(sys.argv[1])).opened(Box(argv=("sleep", "600"))) as process:
+    ours = Path(sys.argv[1])
+    maker = Landlock() if sys.argv[2] == "landlock" else Bubblewrap(ours, SEARCH)
+    box = Box(argv=("sh", "-c", "sleep 600 & sleep 600"))
+    async with Sandbox(ours, [maker]).opened(box) as process:
         print(process.pid, flush=True)
         await process.wait()
 
@@ -180,9 +193,10 @@ asyncio.run(main())
 """
 
 
-def test_no_box_outlives_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock"])
+def test_no_box_outlives_a_killed_parent(tmp_path: Path, mechanism: str) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, str(tmp_path), mechanism], stdout=subprocess.PIPE, text=True
     )
     with parent, parent.stdout:  # type: ignore[union-attr] # it is a pipe
         box = os.pidfd_open(int(parent.stdout.readline()))  # type: ignore[union-attr]
@@ -195,7 +209,3 @@ def assert_ends(pidfd: int) -> None:
 
     with os.fdopen(pidfd):
         assert select.select([pidfd], [], [], 10)[0]
-
-
-def test_the_host_has_what_the_tests_need() -> None:
-    assert shutil.which("bwrap")

@@ -112,6 +112,7 @@ def test_root_does_not_write_into_the_home_of_another(bare: Host, fake: Fake) ->
 
 def test_an_old_python_is_left_and_another_brought(bare: Host, fake: Fake, sources: Path) -> None:
     fake("python3", OLD)
+    fake("bwrap", "exit 0")
     _, said = bare.run(SCRIPT, "--source", sources, "--dry-run")
     assert f"bring Python 3.13 into {bare.prefix}/python" in said
     assert "apt-get" not in said
@@ -183,6 +184,24 @@ def test_consent_is_asked_on_the_terminal_even_through_a_pipe(
     )
     assert 'May I run "sudo apt-get install python3-venv"? [y/N]' in said
     assert asked_for == len(calls(packaged))
+
+
+def test_a_missing_sandbox_is_told_and_hinders_nothing(
+    bare: Host, fake: Fake, sources: Path
+) -> None:
+    fake("python3", WHOLE)
+    _, planned = bare.run(SCRIPT, "--source", sources, "--dry-run")
+    assert "apt-get install bubblewrap (as root, or after asking)" in planned
+    fake("id", "echo 1000")
+    fake("apt-get", 'echo "$@" >>"$HOME/calls"; exit 1')
+    status, said = bare.run(SCRIPT, "--source", sources)
+    assert 0 == status, said
+    assert "Install it: su -c 'apt-get install bubblewrap'" in said
+    assert [] == calls(bare)
+    fake("sudo", 'exec "$@"')
+    status, _ = bare.run(SCRIPT, "--source", sources, "--yes")
+    assert (0, 2) == (status, len(calls(bare)))
+    assert calls(bare)[1].endswith("install --no-install-recommends bubblewrap")
 
 
 def calls(host: Host) -> list[str]:
