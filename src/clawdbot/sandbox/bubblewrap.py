@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 from contextlib import suppress
 from functools import cached_property
@@ -15,13 +16,15 @@ from clawdbot.sandbox.profile import ETC, POLICIES, TOPS, Box, Host, Profile, ar
 
 _ARGUMENTS = 62
 _FILTER = 63
+_PROC = Path("/proc")
 _COUNTS_APART = (5, 14)  # since then a user namespace has its own count of processes
 # The only line of shell that ever runs, and the program's words are no part of it.
 _GATE = f'read -r go <&{GATE} || exit 1; exec {GATE}<&-; exec "$@"'
+_BEGINNING = ["--args", str(_ARGUMENTS), "--", "/bin/sh", "-c", _GATE, "box"]
 _ROOTS = tuple(map(Path, ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")))
 _RULES = {Profile.DEFAULT: seccomp.DEFAULT, Profile.BROWSER: seccomp.BROWSER}
 _WRITABLE = tuple(map(Path, ("/var/tmp", "/tmp")))  # noqa: S108 - the folder's owner is looked at
-_SYSCTL = Path("/proc/sys")
+SYSCTL = Path("/proc/sys")
 _APPARMOR = """sudo tee /etc/apparmor.d/clawdbot-bwrap <<<'abi <abi/4.0>,
 profile clawdbot-bwrap /usr/bin/bwrap flags=(unconfined) { userns, }' \
   && sudo apparmor_parser -r /etc/apparmor.d/clawdbot-bwrap"""
@@ -39,8 +42,9 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, folder: Path, search: str) -> None:
+    def __init__(self, folder: Path, search: str, sysctl: Path = SYSCTL) -> None:
         self._folder = folder
+        self._sysctl = sysctl
         self._program = shutil.which("bwrap", path=search)
 
     def command(self, box: Box) -> Command:
@@ -54,17 +58,7 @@ class Bubblewrap:
             *("--json-status-fd", str(STATUS), "--block-fd", str(GO), "--seccomp", str(_FILTER)),
         ]
         return Command(
-            argv=[
-                self._program,
-                "--args",
-                str(_ARGUMENTS),
-                "--",
-                "/bin/sh",
-                "-c",
-                _GATE,
-                "box",
-                *box.argv,
-            ],
+            argv=[self._program, *_BEGINNING, *box.argv],
             alone=_kernel() >= _COUNTS_APART,
             # Not on the command line: there the host's users could read it, and the box too.
             files={
@@ -79,12 +73,13 @@ class Bubblewrap:
             return "sudo apt-get install bubblewrap"
         for name, (off, mend) in _SWITCHES.items():
             with suppress(OSError):
-                if (_SYSCTL / name).read_text(encoding="ascii").strip() == off:
+                if (self._sysctl / name).read_text(encoding="ascii").strip() == off:
                     return mend
         return ""
 
     @cached_property
     def _host(self) -> Host:
+        _sweep([str(self._program), *_BEGINNING])
         told = subprocess.run(
             [str(self._program), "--version"], check=True, capture_output=True, text=True, env={}
         )
@@ -94,6 +89,21 @@ class Bubblewrap:
             etc=tuple(path for path in ETC if Path(path).exists()),
             version=tuple(map(int, re.findall(r"\d+", told.stdout)[:2])),
         )
+
+
+def _sweep(beginning: list[str]) -> None:
+    """End what bubblewrap left half-made, and waits for ever, where we were killed at an instant.
+
+    It has run nothing. It is known by its words, and by a session whose first process is no more.
+    """
+    words = b"\0".join(map(os.fsencode, beginning))
+    for place in _PROC.iterdir():
+        with suppress(OSError):
+            if place.name.isdecimal() and place.stat().st_uid == os.getuid():
+                session = (place / "stat").read_bytes().rpartition(b") ")[2].split()[3].decode()
+                left = session != "0" and not (_PROC / session).exists()
+                if left and (place / "cmdline").read_bytes().startswith(words):
+                    os.kill(int(place.name), signal.SIGKILL)
 
 
 def _kernel() -> tuple[int, ...]:

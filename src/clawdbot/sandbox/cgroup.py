@@ -45,6 +45,8 @@ class Cgroups:
 
 
 def _parents(mount: Path) -> Iterator[Path]:
+    if not _OWN.exists():
+        return  # not Linux
     paths = dict(line.split(":", 2)[1:] for line in _OWN.read_text(encoding="utf-8").splitlines())
     if (mount / "cgroup.controllers").exists():
         own = mount / paths.get("", "/").lstrip("/")

@@ -28,7 +28,8 @@ _CALLS = {
     "unshare": (272, 97),
     "userfaultfd": (323, 282),
 }
-_GIVEN = {"HOME", "LANG", "LC_CTYPE", "PATH", "PWD", "TMPDIR"}
+# The last ones are made by shells, in the box.
+_GIVEN = {"HOME", "LANG", "LC_CTYPE", "PATH", "TMPDIR", "OLDPWD", "PWD", "SHLVL", "_"}
 _EPERM = 1
 _TIOCSTI = 0x5412
 _MB = 1_048_576

@@ -95,19 +95,11 @@ class Child:
         return await asyncio.shield(self._ended)
 
     async def _told(self) -> bytes:
-        """Read a line of the mechanism's, which it writes in pieces; nothing where it ended."""
-        line = b""
-        readable = asyncio.Event()
-        self._loop.add_reader(self._status, readable.set)
-        try:
-            while not line.endswith(b"\n"):
-                await readable.wait()
-                readable.clear()
-                if not (piece := os.read(self._status, _PIECE)):
-                    return b""
-                line += piece
-        finally:
-            self._loop.remove_reader(self._status)
+        """Wait for the mechanism's line; nothing where it ended before."""
+        while not (line := os.pread(self._status, _PIECE, 0)).endswith(b"\n"):
+            if self._ended.done():
+                return b""
+            await asyncio.sleep(_LOOK_S)
         return line
 
     def _left(self) -> None:
@@ -120,7 +112,7 @@ class Child:
         self._loop.remove_reader(self._watches[-1])
         with suppress(ChildProcessError):  # where we are a container's first process it is ours
             os.waitpid(self.pid, os.WNOHANG)
-        for descriptor in (self._status, *self._watches):
+        for descriptor in self._watches:
             os.close(descriptor)
         self._watches.clear()
         self._groups.close()
@@ -135,10 +127,12 @@ async def start(
         raise RuntimeError("a box dies with the thread that spawned it: use the main thread")
     with ExitStack() as ours:
         wait, go = os.pipe()
-        ours.callback(os.close, go)
+        # A file: where we are no more, bubblewrap would give up in the middle for a closed pipe.
+        status = os.memfd_create("status")
+        for descriptor in (go, status):
+            ours.callback(os.close, descriptor)
         with ExitStack() as theirs:
-            status, told = os.pipe()
-            passed = {STATUS: told, GO: wait, GATE: wait}
+            passed = {STATUS: os.dup(status), GO: wait, GATE: wait}
             passed |= {n: memory_file(content) for n, content in command.files.items()}
             for descriptor in set(passed.values()):
                 theirs.callback(os.close, descriptor)

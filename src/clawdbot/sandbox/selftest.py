@@ -5,6 +5,7 @@ What opens is not used, and the reason and the line that mends it are kept for w
 
 import json
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -54,6 +55,8 @@ async def examine(
     maker: Maker, canary: Path, run: Callable[[Command, Limits], Awaitable[bytes]]
 ) -> Mechanism:
     """Run the probes in a box; one that is not stopped makes the mechanism unusable."""
+    if sys.platform != "linux":
+        return Mechanism(name=maker.name, usable=False, reason="Only Linux has this mechanism yet.")
     box = Box(argv=_program(canary), binds=PYTHON_BINDS, limits=_LIMITS)
     try:
         said = await run(maker.command(box), _LIMITS)

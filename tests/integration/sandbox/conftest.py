@@ -1,5 +1,8 @@
 """Sandboxes of the real mechanisms, and Python in their boxes."""
 
+import select
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,20 @@ def each(tmp_path: Path, request: pytest.FixtureRequest) -> Sandbox:
 
 def python(code: str, *binds: Bind, limits: Limits | None = None) -> Box:
     return Box(argv=(*PYTHON, "-c", code), binds=(*PYTHON_BINDS, *binds), limits=limits or Limits())
+
+
+def still_there(mark: str) -> list[int]:
+    """Wait for the end of the processes with a mark on their command line; list who stays."""
+    deadline = time.monotonic() + 5
+    while (left := _marked(mark)) and time.monotonic() < deadline:
+        select.select([], [], [], 0.01)
+    return left
+
+
+def _marked(mark: str) -> list[int]:
+    found = []
+    for place in Path("/proc").iterdir():
+        with suppress(OSError):
+            if place.name.isdecimal() and mark.encode() in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+    return found

@@ -1,15 +1,16 @@
 """Bubblewrap's boxes: a root of mount points only, and no way to tell whose host it is."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from clawdbot.domain.errors import SandboxRefused
 from clawdbot.sandbox.bubblewrap import Bubblewrap
-from clawdbot.sandbox.process import GO, STATUS
+from clawdbot.sandbox.process import GATE, GO, STATUS, _spawn, memory_file
 from clawdbot.sandbox.profile import Bind, Box
 from clawdbot.sandbox.run import SEARCH, Sandbox
-from tests.integration.sandbox.conftest import python
+from tests.integration.sandbox.conftest import python, still_there
 
 
 def test_no_word_of_a_box_stands_on_the_command_line(tmp_path: Path) -> None:
@@ -33,6 +34,30 @@ def test_a_skeleton_that_somebody_else_laid_is_refused(tmp_path: Path) -> None:
         Bubblewrap(tmp_path / "ours", SEARCH).command(Box(argv=("true",)))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [
+        (
+            "kernel/unprivileged_userns_clone",
+            "0",
+            "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+        ),
+        ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=15000"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "/etc/apparmor.d/clawdbot-bwrap"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "0", ""),
+    ],
+)
+def test_a_host_that_withholds_namespaces_is_mended_by_a_line(
+    tmp_path: Path, name: str, value: str, mend: str
+) -> None:
+    setting = tmp_path / name
+    setting.parent.mkdir()
+    setting.write_text(f"{value}\n", encoding="ascii")
+    remedy = Bubblewrap(tmp_path / "ours", SEARCH, tmp_path).remedy()
+    assert mend in remedy
+    assert bool(mend) == bool(remedy)
+
+
 async def test_the_root_holds_mount_points_only(sandbox: Sandbox) -> None:
     listed = "import os\nfor at, _, names in os.walk('/'):\n    if at[1:4] in ('', 'etc'):\n"
     said = (await sandbox.run(python(f"{listed}        print(at, *names)"))).out.decode()
@@ -52,3 +77,19 @@ async def test_the_way_to_a_bind_is_read_only(sandbox: Sandbox, tmp_path: Path) 
     outcome = await sandbox.run(tries)
     assert b"words" == outcome.out
     assert 5 == outcome.err.count(b"Read-only file system")
+
+
+def test_what_was_left_half_made_is_ended_at_the_next_start(tmp_path: Path) -> None:
+    mark = f"601.{os.getpid()}"
+    command = Bubblewrap(tmp_path / "ours", SEARCH).command(Box(argv=("sleep", mark)))
+    closed, status = os.pipe()
+    wait, go = os.pipe()
+    os.close(closed)  # bubblewrap gives up at this, and leaves its child waiting for it
+    passed = {STATUS: status, GO: wait, GATE: wait}
+    passed |= {number: memory_file(content) for number, content in command.files.items()}
+    os.waitpid(_spawn(command.argv, passed), 0)
+    for descriptor in {*passed.values(), go}:
+        os.close(descriptor)
+    assert 1 == len(still_there(mark))
+    Bubblewrap(tmp_path / "again", SEARCH).command(Box(argv=("true",)))
+    assert [] == still_there(mark)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from clawdbot.domain.errors import ToolFailed
+from clawdbot.sandbox.bubblewrap import Bubblewrap
 from clawdbot.sandbox.profile import Bind, Box, Limits
-from clawdbot.sandbox.run import Sandbox
-from tests.integration.sandbox.conftest import python
+from clawdbot.sandbox.run import SEARCH, Sandbox
+from tests.integration.sandbox.conftest import python, still_there
 
 NOT_FOUND = 127
 LOOK = """
@@ -181,31 +183,33 @@ from clawdbot.sandbox.landlock import Landlock
 from clawdbot.sandbox.profile import Box
 from clawdbot.sandbox.run import SEARCH, Sandbox
 
-async def main():
-    ours = Path(sys.argv[1])
-    maker = Landlock() if sys.argv[2] == "landlock" else Bubblewrap(ours, SEARCH)
-    box = Box(argv=("sh", "-c", "sleep 600 & sleep 600"))
-    async with Sandbox(ours, [maker]).opened(box) as process:
-        print(process.pid, flush=True)
+async def main(folder, mechanism, mark):
+    ours = Path(folder)
+    maker = Landlock() if mechanism == "landlock" else Bubblewrap(ours, SEARCH)
+    sandbox = Sandbox(ours, [maker])
+    await sandbox.mechanisms()
+    print("ready", flush=True)
+    async with sandbox.opened(Box(argv=("sh", "-c", f"sleep {mark} & sleep {mark}"))) as process:
         await process.wait()
 
-asyncio.run(main())
+asyncio.run(main(*sys.argv[1:]))
 """
 
 
 @pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock"])
-def test_no_box_outlives_a_killed_parent(tmp_path: Path, mechanism: str) -> None:
+@pytest.mark.parametrize("after_ms", [0, 4, 6, 8, 12, 16, 24, 48, 400])
+def test_no_box_outlives_a_parent_killed_at_any_instant(
+    tmp_path: Path, mechanism: str, after_ms: int
+) -> None:
+    mark = f"{600 + after_ms}.{os.getpid()}"  # how long it would sleep, and by what it is found
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path), mechanism], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, str(tmp_path), mechanism, mark], stdout=subprocess.PIPE
     )
-    with parent, parent.stdout:  # type: ignore[union-attr] # it is a pipe
-        box = os.pidfd_open(int(parent.stdout.readline()))  # type: ignore[union-attr]
+    with parent:
+        assert parent.stdout
+        assert b"ready\n" == parent.stdout.readline()
+        select.select([], [], [], after_ms / 1000)
         parent.send_signal(signal.SIGKILL)
-        assert_ends(box)
-
-
-def assert_ends(pidfd: int) -> None:
-    import select
-
-    with os.fdopen(pidfd):
-        assert select.select([pidfd], [], [], 10)[0]
+    if still_there(mark):  # at most a box that was half-made, which the next start ends
+        Bubblewrap(tmp_path / "again", SEARCH).command(Box(argv=("true",)))
+    assert [] == still_there(mark)
