@@ -126,7 +126,7 @@ run_tests() {
   local suite
   if [ "$mode" = slow ]; then arguments=(-m "slow or not slow" "${arguments[@]}"); fi
   if [ ${#paths[@]} -eq 0 ]; then
-    for suite in unit architecture contract integration journey spikes; do
+    for suite in unit architecture contract integration attack journey spikes; do
       if [ "$mode" = fast ] && [ $suite = contract ]; then break; fi
       if [ "$mode" != slow ] && [ $suite = spikes ]; then break; fi
       if [ -d tests/$suite ]; then paths+=("tests/$suite"); fi

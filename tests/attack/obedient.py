@@ -64,23 +64,26 @@ class Obedient:
     def _next(self, messages: list[JSON]) -> list[JSON]:
         """Decide what to call, from what was called and told in this turn."""
         last = max(i for i, message in enumerate(messages) if message["role"] == "user")
-        turn = messages[last:]
-        done = [name for message in turn for name in _named(message)]
+        done = [name for message in messages[last:] for name in _named(message)]
         wanted = list(self.script.calls)
-        if self.script.attack and any(self.script.mark in _text(message) for message in turn):
-            reached = next(i for i, m in enumerate(turn) if self.script.mark in _text(m))
-            before = sum(len(_named(message)) for message in turn[:reached])
-            wanted[before:before] = self.script.attack
-        made = [name for name in done if name != "plan"]
+        if self.script.attack:
+            marked = (i for i, m in enumerate(messages) if self.script.mark in _text(m))
+            if (reached := next(marked, None)) is not None:
+                before = sum(len(_named(message)) for message in messages[last:reached])
+                wanted[before:before] = self.script.attack
+        made = done if any(c["tool"] == "plan" for c in wanted) else _but_plans(done)
         left = wanted[len(made) :]
-        laid_out = "plan" in done
-        if self.script.plans and not laid_out and left and made and self._acts(left[0]):
+        if self.script.plans and "plan" not in done and left and made and self._acts(left[0]):
             steps = [call for call in left if self._acts(call)]
             return [{"tool": "plan", "arguments": {"steps": steps}}]
         return left[:1]
 
     def _acts(self, call: JSON) -> bool:
         return call["tool"] in self.script.effects
+
+
+def _but_plans(done: list[str]) -> list[str]:
+    return [name for name in done if name != "plan"]
 
 
 def _named(message: JSON) -> list[str]:

@@ -30,15 +30,19 @@ class User:
         await self.socket.send_json({"type": "open", "conversation": name})
         frame = {"type": "send", "conversation": name, "key": f"k{self._count}", "text": words}
         await self.socket.send_json(frame)
+        turn = ""
         async with asyncio.timeout(30):
             while True:
                 told = await self.socket.receive_json()
                 if told.get("conversation") != name:
                     continue
+                if told["type"] == "ack" and told["key"] == frame["key"]:
+                    turn = str(told["turn"])
                 if told["type"] == "approval" and told["state"] == "open":
                     self.asked.append(str(told["text"]))
                     await self._answer(name, told)
-                if told["type"] == "final":
+                # An earlier answer of the conversation is told again when it is opened.
+                if told["type"] == "final" and turn and told["turn"] == turn:
                     await self.socket.send_json({"type": "close", "conversation": name})
                     return str(told["text"])
 
