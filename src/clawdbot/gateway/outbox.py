@@ -13,8 +13,8 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
+from msgspec.structs import replace
 
-from clawdbot.conversation.answer import notice
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address
@@ -25,7 +25,7 @@ from clawdbot.gateway.delivery import Attempt, repeatable
 from clawdbot.gateway.pace import Pacer
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.store import outbox, people
-from clawdbot.store.outbox import Mark, Row, RowKind, RowState
+from clawdbot.store.outbox import Mark, New, Row, RowKind, RowState
 
 _ROWS_MOST = 16
 _SWEEP_S = 60.0
@@ -258,7 +258,10 @@ class Outbox:
         )
         if row.kind == RowKind.NOTICE:
             text = say(language, "You may have seen this already: {text}", text=row.message.text)
-        notice(tx, f"{row.id}{_CONFESSION}", row.to, row.user_id, text, now=now)
+        message = replace(row.message, text=text)
+        id_, user_id = f"{row.id}{_CONFESSION}", row.user_id
+        new = New(id=id_, to=row.to, message=message, kind=RowKind.NOTICE, user=user_id)
+        outbox.put(tx, new, now)
 
 
 def _open(tx: Tx, destination: str) -> list[Row]:

@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
@@ -25,10 +26,12 @@ from clawdbot.app.sections import SECTIONS
 from clawdbot.app.serving import serve
 from clawdbot.config.clock import SystemClock
 from clawdbot.config.load import load
+from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.net.client import Client, Request, Stream
+from clawdbot.tools.registry import Grant, Tool
 
 ARM, STOP = b"arm", b"stop"
-COMMIT = "commit"
+COMMIT, EFFECT = "commit", "effect"
 
 Phase = Literal["before", "after"]
 
@@ -134,6 +137,25 @@ class ShiftedClock(SystemClock):
         return super().now() + self._ahead_s
 
 
+def ledger(home: Path, points: Points) -> tuple[Tool, ...]:
+    """Make two tools that always ask, whose effect is a line in a file; one may be repeated."""
+
+    async def write(grant: Grant, to: str, amount: int) -> str:
+        """Pay somebody."""
+        number = points.before(EFFECT)
+        file = os.open(home / EFFECT, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        os.write(file, f"{grant.id} {amount} {to}\n".encode())
+        os.close(file)
+        points.after(EFFECT, number)
+        return f"paid {amount} to {to}"
+
+    manifest = Manifest(name="pay", effect=Effect.MONEY)
+    order = replace(manifest, name="order", idempotent=True)
+    return tuple(
+        Tool(manifest=each, description="Pay somebody", act=write) for each in (manifest, order)
+    )
+
+
 def live(life: Life, control: Connection) -> None:
     """Run the service until it is told to stop or killed."""
     points = Points(life)
@@ -150,7 +172,12 @@ def live(life: Life, control: Connection) -> None:
             factory=connection,
         )
 
-    doors = Doors(clock=ShiftedClock(life.ahead_s), connect=connect, client=client)
+    doors = Doors(
+        clock=ShiftedClock(life.ahead_s),
+        connect=connect,
+        client=client,
+        tools=ledger(Path(life.home), points),
+    )
     asyncio.run(_serve(life, control, points, doors))
 
 
