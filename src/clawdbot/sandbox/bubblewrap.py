@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from clawdbot.domain.errors import SandboxRefused
@@ -63,7 +63,7 @@ class Bubblewrap:
             # Not on the command line: there the host's users could read it, and the box too.
             files={
                 _ARGUMENTS: b"".join(os.fsencode(option) + b"\0" for option in options),
-                _FILTER: seccomp.program(os.uname().machine, _RULES[box.profile]),
+                _FILTER: _filter(box.profile),
             },
         )
 
@@ -89,6 +89,11 @@ class Bubblewrap:
             etc=tuple(path for path in ETC if Path(path).exists()),
             version=tuple(map(int, re.findall(r"\d+", told.stdout)[:2])),
         )
+
+
+@cache
+def _filter(profile: Profile) -> bytes:
+    return seccomp.program(os.uname().machine, _RULES[profile])
 
 
 def _sweep(beginning: list[str]) -> None:

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from clawdbot.domain.errors import SandboxRefused
+
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 
 
@@ -112,7 +114,9 @@ SHARED: Rules = {
 
 
 def program(machine: str, rules: Rules) -> bytes:
-    """Assemble a filter for a processor (`x86_64`, `aarch64`); raises KeyError for another."""
+    """Assemble a filter for a processor (`x86_64`, `aarch64`); raises SandboxRefused for others."""
+    if machine not in _PROCESSORS:
+        raise SandboxRefused("The sandbox does not know this processor.")
     processor, column = _PROCESSORS[machine]
     lines = [
         _line(_LOAD, _PROCESSOR),

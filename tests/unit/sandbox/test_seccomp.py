@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from clawdbot.domain.errors import SandboxRefused
 from clawdbot.sandbox.seccomp import BROWSER, DEFAULT, SHARED, Check, Rules, program
 
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
@@ -120,5 +121,5 @@ def test_several_values_of_one_check() -> None:
 
 
 def test_an_unknown_processor_has_no_filter() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(SandboxRefused):
         program("mips", DEFAULT)
