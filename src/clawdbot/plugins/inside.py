@@ -21,13 +21,25 @@ from importlib.machinery import SourceFileLoader
 from io import TextIOBase
 from types import CoroutineType, FrameType, ModuleType, TracebackType
 
+_HERE = __file__.rsplit("/", 1)[0]
 _ROOT = __file__.rsplit("/", 3)[0]
 _CHANNEL = 3
-_FOLDER = "/work/call"
+_FOLDER = f"{os.getcwd()}/call"
 _PRINTED_MOST = 1 << 16
 _TRACE_MOST = 1 << 14
 
-sys.path.insert(0, _ROOT)
+
+def _find() -> None:
+    """Make our package known by its place alone; a box may not be able to list what is above."""
+    for name, folder in (("clawdbot", f"{_ROOT}/clawdbot"), ("clawdbot.plugins", _HERE)):
+        module = ModuleType(name)
+        module.__path__ = [folder]
+        sys.modules[name] = module
+    loader = SourceFileLoader("clawdbot.plugins", f"{_HERE}/__init__.py")
+    loader.exec_module(sys.modules["clawdbot.plugins"])
+
+
+_find()
 
 from clawdbot.plugins import frames, report  # noqa: E402 - the path above leads there
 from clawdbot.plugins.errors import ArgumentError, PluginError, UnavailableError  # noqa: E402

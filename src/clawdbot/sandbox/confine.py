@@ -10,6 +10,7 @@ what to do, FILTER the system calls.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -31,12 +32,16 @@ _PORTS, _SCOPES = 0b11, 0b11
 
 
 class Orders(TypedDict):
-    """What the host wants: whose child we are, the paths, the program."""
+    """What the host wants: whose child we are, the paths, the program.
+
+    `scratch`, where it is named, is made for the box, which works there, and goes with it.
+    """
 
     parent: int
     read: list[str]
     write: list[str]
     devices: list[str]
+    scratch: str
     argv: list[str]
     env: dict[str, str]
     folder: str
@@ -50,6 +55,8 @@ def supervise(orders: Orders) -> int:
     _prctl(_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != orders["parent"]:
         return 1
+    if orders["scratch"]:
+        os.makedirs(orders["scratch"], 0o700)  # noqa: PTH103 - one import less
     if (program := os.fork()) == 0:
         try:
             become(orders)
@@ -69,6 +76,7 @@ def supervise(orders: Orders) -> int:
         while True:
             os.killpg(program, signal.SIGKILL)
             os.waitpid(-1, 0)
+    shutil.rmtree(orders["scratch"], ignore_errors=True)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

@@ -1,7 +1,8 @@
 """Boxes by Landlock, where there are no namespaces: paths, system calls and limits only.
 
-Weaker than bubblewrap's: no socket at all, no memory disks, the host's names can be seen though
-not opened. It cannot move paths, so only the working folder may be elsewhere than on the host.
+Weaker than bubblewrap's: no socket at all, a folder on the disk instead of a memory disk, the
+host's names can be seen though not opened. It cannot move paths, so only the working folder may be
+elsewhere than on the host.
 """
 
 import json
@@ -22,9 +23,12 @@ _SCOPES_SIGNALS = 6
 
 
 class Landlock:
-    """Turns boxes into commands of `confine.py`."""
+    """Turns boxes into commands of `confine.py`; `folder` is ours to make scratch folders in."""
 
     name = "landlock"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def command(self, box: Box) -> Command:
         """Give the command that makes a box; raises BadInput for what only bubblewrap can do."""
@@ -32,7 +36,9 @@ class Landlock:
             raise SandboxRefused("This kernel has no Landlock, or one that is too old.")
         if box.profile != Profile.DEFAULT:
             raise BadInput("The browser needs bubblewrap.")
-        work = next((bind.host for bind in box.binds if bind.place == WORK), "/")
+        given = next((bind.host for bind in box.binds if bind.place == WORK), "")
+        scratch = "" if given else str(self._folder / "scratch" / os.urandom(8).hex())
+        work = given or scratch
         moved = {bind.place for bind in box.binds if bind.place != bind.host} - {WORK}
         if moved:
             raise BadInput(f"Landlock cannot move paths: {', '.join(sorted(moved))}")
@@ -40,7 +46,8 @@ class Landlock:
             "parent": os.getpid(),
             "read": [path for path in (*_PROGRAMS, *ETC) if Path(path).exists()]
             + [bind.host for bind in box.binds if not bind.write],
-            "write": [bind.host for bind in box.binds if bind.write],
+            "write": [bind.host for bind in box.binds if bind.write] + [scratch] * bool(scratch),
+            "scratch": scratch,
             "devices": list(_DEVICES),
             "argv": list(box.argv),
             "env": {**environment(box), "HOME": work, "TMPDIR": work},

@@ -61,7 +61,7 @@ class Sandbox:
 
     def __init__(self, folder: Path, makers: Sequence[Maker] | None = None) -> None:
         self._folder = folder
-        self._makers: Sequence[Maker] = makers or (Bubblewrap(folder, SEARCH), Landlock())
+        self._makers: Sequence[Maker] = makers or (Bubblewrap(folder, SEARCH), Landlock(folder))
         self._cgroups = Cgroups()
         self._testing = asyncio.Lock()
         self._found: tuple[Mechanism, ...] = ()

@@ -24,7 +24,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 def each(tmp_path: Path, request: pytest.FixtureRequest) -> Sandbox:
     """Give a sandbox that has one mechanism only, each in turn."""
     ours = tmp_path / "sandbox"
-    maker = Bubblewrap(ours, SEARCH) if request.param == "bubblewrap" else Landlock()
+    maker = Bubblewrap(ours, SEARCH) if request.param == "bubblewrap" else Landlock(ours)
     return Sandbox(ours, [maker])
 
 

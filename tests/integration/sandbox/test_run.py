@@ -185,7 +185,7 @@ from clawdbot.sandbox.run import SEARCH, Sandbox
 
 async def main(folder, mechanism, mark):
     ours = Path(folder)
-    maker = Landlock() if mechanism == "landlock" else Bubblewrap(ours, SEARCH)
+    maker = Landlock(ours) if mechanism == "landlock" else Bubblewrap(ours, SEARCH)
     sandbox = Sandbox(ours, [maker])
     await sandbox.mechanisms()
     print("ready", flush=True)

@@ -54,7 +54,7 @@ class Absent(Landlock):
 
 
 async def test_without_bubblewrap_landlock_is_used(tmp_path: Path) -> None:
-    sandbox = Sandbox(tmp_path, [Bubblewrap(tmp_path, "/nowhere"), Landlock()])
+    sandbox = Sandbox(tmp_path, [Bubblewrap(tmp_path, "/nowhere"), Landlock(tmp_path)])
     missing, _ = await sandbox.mechanisms()
     assert (False, "bubblewrap is not installed.") == (missing.usable, missing.reason)
     assert "sudo apt-get install bubblewrap" == missing.remedy
@@ -65,7 +65,7 @@ async def test_without_bubblewrap_landlock_is_used(tmp_path: Path) -> None:
 async def test_without_any_mechanism_nothing_runs(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    makers: list[Maker] = [Bubblewrap(tmp_path, "/nowhere"), Absent()]
+    makers: list[Maker] = [Bubblewrap(tmp_path, "/nowhere"), Absent(tmp_path)]
     sandbox = Sandbox(tmp_path, makers)
     box = Box(argv=("touch", "ran"), binds=(Bind(host=str(work), inside="/work", write=True),))
     with pytest.raises(SandboxRefused) as refusal:
@@ -77,11 +77,25 @@ async def test_without_any_mechanism_nothing_runs(tmp_path: Path) -> None:
     assert [] == list(work.iterdir())
 
 
+async def test_a_scratch_folder_goes_with_its_box(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path, [Landlock(tmp_path)])
+    write = Box(argv=("sh", "-c", "mkdir a; echo words >a/b; cat a/b; pwd; echo $HOME $TMPDIR"))
+    words, place, variables = (await sandbox.run(write)).out.decode().splitlines()
+    assert ("words", f"{place} {place}", tmp_path / "scratch") == (
+        words,
+        variables,
+        Path(place).parent,
+    )
+    assert [] == list((tmp_path / "scratch").iterdir())
+
+
 def test_landlock_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot move"):
-        Landlock().command(Box(argv=("true",), binds=(Bind(host=str(tmp_path), inside="/data"),)))
+        Landlock(tmp_path).command(
+            Box(argv=("true",), binds=(Bind(host=str(tmp_path), inside="/data"),))
+        )
     with pytest.raises(BadInput):
-        Landlock().command(Box(argv=("true",), profile=Profile.BROWSER))
+        Landlock(tmp_path).command(Box(argv=("true",), profile=Profile.BROWSER))
 
 
 def test_a_control_group_limits_a_box_and_goes_with_it() -> None:

@@ -75,14 +75,15 @@ class Talk:
         return "\n".join(each.text for each in self.said if isinstance(each, Printed))
 
 
-async def test_a_function_tells_the_hosts_true_figures(pool: Pool, write: Write) -> None:
+async def test_a_function_tells_the_hosts_true_figures(each: Sandbox, write: Write) -> None:
     code = """
         @system_command.register
         def usage(params):
             import shutil
             return shutil.disk_usage("/")
     """
-    value = (await Talk(pool, write(code)).call("usage")).value
+    async with Pool(each, most=1).opened() as pool:
+        value = (await Talk(pool, write(code)).call("usage", files={"a": b"words"})).value
     assert isinstance(value, dict)
     assert ["total", "used", "free"] == list(value)
     assert shutil.disk_usage("/").total == value["total"]

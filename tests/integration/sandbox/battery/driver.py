@@ -140,7 +140,7 @@ class Weakener:
     def __init__(self, mechanism: str, world: World) -> None:
         self.world = world
         ours = world.base / "ours"
-        self.maker = Landlock() if mechanism == "landlock" else Bubblewrap(ours, SEARCH)
+        self.maker = Landlock(ours) if mechanism == "landlock" else Bubblewrap(ours, SEARCH)
         where = (str(world.canary), str(world.readonly))
         if isinstance(self.maker, Bubblewrap):
             self.cases = cases.bubblewrap(*where, self.maker._host.skeleton)
