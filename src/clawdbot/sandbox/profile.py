@@ -94,8 +94,14 @@ class Host(Struct, frozen=True, kw_only=True):
 
 
 def environment(box: Box) -> dict[str, str]:
-    """Give the whole environment of a box."""
-    return {**ENVIRONMENT, **box.env}
+    """Give the whole environment of a box; raises BadInput for words that no program can get."""
+    given = {**ENVIRONMENT, **box.env}
+    paths = [path for bind in box.binds for path in (bind.host, bind.inside)]
+    if not all(map(_is_word, (*box.argv, box.folder, *paths, *given, *given.values()))):
+        raise BadInput("a word of a box holds a zero, or half a character")
+    if not box.argv or box.argv[0][:1] in {"", "-"}:
+        raise BadInput("a box needs a program, and its name does not begin with a dash")
+    return given
 
 
 def tops(box: Box) -> list[str]:
@@ -151,12 +157,20 @@ def _binds(box: Box) -> list[Bind]:
 
 
 def _top(path: str) -> str:
-    if path[:2] == "//" or normpath(path) != path or "\0" in path:
+    if path[:2] == "//" or normpath(path) != path or not _is_word(path):
         raise BadInput(f"not a plain path: {path!r}")
     top = path.split("/")[1:2]
     if path[:1] != "/" or top in ([], [""]):
         raise BadInput(f"not a path from the root, or all of it: {path!r}")
     return top[0]
+
+
+def _is_word(text: str) -> bool:
+    """Tell whether a program can get this; where words are joined a zero would make two of one."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
 
 
 def _memory_disk(place: str, box: Box, host: Host) -> list[str]:

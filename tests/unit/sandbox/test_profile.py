@@ -88,3 +88,22 @@ def test_the_environment_is_ours_and_what_the_box_is_given() -> None:
     given = environment(Box(argv=("true",), env={"LANG": "zh_CN.UTF-8", "A": "b"}))
     assert {"HOME", "PATH", "TMPDIR", "LANG", "A"} == set(given)
     assert "zh_CN.UTF-8" == given["LANG"]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(argv=("true",), env={"A": "b\0--bind\0/\0/host"}),
+        Box(argv=("true",), env={"A\0--share-net": "b"}),
+        Box(argv=("true",), folder="/work\0--share-net"),
+        Box(argv=("true", "a\0b")),
+        Box(argv=("true", "\ud800")),
+        Box(argv=("true",), binds=(Bind(host="/usr/\ud800"),)),
+        Box(argv=("-c", "id")),
+        Box(argv=("",)),
+        Box(argv=()),
+    ],
+)
+def test_words_that_would_become_others_are_refused(box: Box) -> None:
+    with pytest.raises(BadInput):
+        arguments(box, HOST)
