@@ -158,7 +158,8 @@ async def test_words_answer_and_what_is_forwarded_does_not(
         await telegram.user_says(OWNER, OWNER, f"yes {code}", forward_from=ANN)
         await telegram.wait_for(OWNER, lambda chat: chat[-1].text.startswith("echo:"))
         assert [] == counter.paid
-        await telegram.user_says(OWNER, OWNER, f"同意 {code}")
+        # An answer to the question's own message counts, though it quotes it.
+        await telegram.user_says(OWNER, OWNER, f"同意 {code}", reply_to=question.id)
         await ended(telegram, question)
         await telegram.wait_for(OWNER, lambda chat: "paid 900 to landlord" == chat[-1].text)
         assert "Allowed." in texts(await telegram.chat(OWNER))
@@ -227,6 +228,7 @@ async def test_what_a_member_may_not_is_asked_of_the_owner(
         await telegram.user_says(ANN, ANN, "pay the rent")
         question = await asked(telegram)
         assert ["Yes, once", "No"] == labels(question)
+        assert question.text.startswith("Asked by Ann: may I do this?")
         await telegram.wait_for(ANN, lambda chat: WAITS in texts(chat))
         click = await telegram.user_clicks(OWNER, OWNER, question.id, "Yes, once")
         assert "Allowed." == await noticed(telegram, click)

@@ -23,7 +23,8 @@ RULES: list[dict[str, object]] = [
     },
 ]
 CARD = ".asked"
-CHOICES = f"{CARD} .choices button"
+BUTTONS = ["Yes, once", "Yes, in this conversation", "Always exactly this", "No"]
+CHOICES = f"{CARD} .choices button:enabled"
 
 
 @pytest.fixture
@@ -74,12 +75,11 @@ def test_a_question_is_answered_wherever_it_is_seen(
 def _asks_and_shows_all(person: Person, service: Service) -> None:
     person.say("everything that is due")
     card_says(person, "May I do this?")
+    person.wait(lambda: person.all(CHOICES), "it may be pressed")
     [text] = person.texts(CARD)
     assert LONG.strip() in text.replace("\n", " ")
     assert '"to":"nobody"' in text
-    assert ["Yes, once", "Yes, in this conversation", "Always exactly this", "No"] == person.texts(
-        CHOICES
-    )
+    assert BUTTONS == person.texts(CHOICES)
     # Nothing of it is scrolled out of sight inside the card.
     cut = "[...document.querySelectorAll('.asked, .asked *')].filter((e) => e.checkVisibility())"
     assert 0 == person.run(

@@ -12,6 +12,7 @@ import click
 from clawdbot.cli.dialogue import Dialogue
 from clawdbot.cli.output import Terminal
 from clawdbot.domain.approval import bare
+from clawdbot.domain.errors import BadInput
 from clawdbot.domain.inbound import Outcome
 from clawdbot.gateway import frames
 from clawdbot.ops import process
@@ -37,12 +38,13 @@ class Screen:
         self._restarted = False
         self._in_line = False
         self._away = False
-        self._open: frames.Approval | None = None
+        self._open: dict[str, frames.Approval] = {}
+        self._read: set[str] = set()
 
     async def ask(self, dialogue: Dialogue, words: str) -> str:
         """Say something, show the answer and tell how it ended: done, stopped, dead, failed, waits.
 
-        A mere `yes`, `no` or `always` answers the question that was shown last.
+        A mere `yes`, `no` or `always` answers the one question that waits.
         Ctrl-C stops it; again, or while the service is away, it ends the waiting. Raises BadInput
         for what cannot be said.
         """
@@ -63,6 +65,7 @@ class Screen:
 
             with process.interrupting(stop):
                 await self._answered.wait()
+        self._read = set(self._open)
         return self._state
 
     def show(self, frame: frames.FromServer) -> None:
@@ -110,17 +113,24 @@ class Screen:
             self._settle("done")
 
     def _token(self, words: str) -> str | None:
-        choices = self._open.choices if self._open is not None else ()
-        return next((each.token for each in choices if each.verb == bare(words)), None)
+        """Find the answer that a mere `yes` means; none for other words.
+
+        It must be certain: one question, which was there before somebody began to type.
+        """
+        if (verb := bare(words)) is None or not self._open:
+            return None
+        tokens = [c.token for a in self._open.values() for c in a.choices if c.verb == verb]
+        if len(tokens) != 1 or not self._read >= set(self._open):
+            raise BadInput("Answer with the code that the question shows, such as YES 4821.")
+        return tokens[0]
 
     def _ask(self, frame: frames.Approval) -> None:
         """Put a question, whole; the wait for an answer ends here, and the prompt comes back."""
         ours = frame.turn == self._turn
         if frame.state != "open":
-            if self._open is not None and self._open.id == frame.id:
-                self._open = None
+            self._open.pop(frame.id, None)
         elif self._grows or ours:
-            self._open = frame
+            self._open[frame.id] = frame
             self.note(frame.text)
             say = self._terminal.say
             if not frame.choices:

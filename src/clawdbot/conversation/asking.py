@@ -47,6 +47,7 @@ class Asked:
     approval: NewApproval
     to: Address
     user: User
+    whose: str = ""
 
 
 def new(turn: Turn, plan: Plan, *, id_: str, epoch: str, now: float, until: float) -> NewApproval:
@@ -125,9 +126,11 @@ def end(
     return ended, [told for each in ended for told in settle(tx, each, state, now)]
 
 
-def question(plan: Plan, code: str, language: str) -> str:
-    """Put the question in words, with everything that will run."""
+def question(plan: Plan, code: str, language: str, whose: str = "") -> str:
+    """Put the question in words, with everything that will run; `whose`, where it is another's."""
     head = say(language, "May I do this?")
+    if whose:
+        head = say(language, "Asked by {user}: may I do this?", user=whose)
     tail = say(language, "Answer YES {code} or NO {code}.", code=code)
     return f"{head}\n\n{shown(plan, language)}\n\n{tail}"
 
@@ -139,7 +142,7 @@ def _askable(tx: Tx, turn: Turn, approval: NewApproval) -> list[Asked]:
     if approval.plan.admin:
         admins = (user for user in people.listed(tx) if user.runs_the_place)
         found = (_reach(tx, approval, user) for user in admins)
-        return [asked for asked in found if asked is not None]
+        return [replace(asked, whose=requester.name) for asked in found if asked is not None]
     if not turn.to.group:
         return [Asked(approval=approval, to=turn.to, user=requester)]
     asked = _reach(tx, approval, requester, near=turn.to.channel)
@@ -158,7 +161,7 @@ def _queue(tx: Tx, asked: Asked, caps: Caps) -> None:
     approval, language = asked.approval, asked.user.language
     if asked.to.channel in OWN_CHANNELS:
         return
-    text = question(approval.plan, approval.code, language)
+    text = question(approval.plan, approval.code, language, asked.whose)
     chunks = cut(text, caps.text_max - _END_MOST, caps.unit)
     tokens = choices(approval.epoch, approval.id, approval.plan)
     keys = tuple(Button(label=label(verb, language), token=tok) for verb, tok in tokens)

@@ -14,6 +14,7 @@ from clawdbot.conversation import asking
 from clawdbot.domain import approval as asked
 from clawdbot.domain.approval import Scope, State, Verb
 from clawdbot.domain.inbound import ChatKind, Inbound, InboundKind, Outcome, Sender
+from clawdbot.domain.messages import Text
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.standing import EXACTLY
@@ -69,8 +70,8 @@ class Desk:
         answer = asked.reply(control.words)
         if answer is None or control.inbound.chat is not ChatKind.DIRECT:
             return None
-        # What a job or an event says in its owner's name is not their yes.
-        if any(part.taint for part in control.inbound.parts):
+        # What a job says in its owner's name is no yes of theirs; beside a quote it is.
+        if any(p.taint for p in control.inbound.parts if isinstance(p, Text)):
             return None
         meant = [
             found
@@ -96,6 +97,8 @@ class Desk:
 
     def _settle(self, control: Control, found: Approval, verb: Verb) -> Verdict:
         tx, user, now = control.tx, control.user, control.now
+        if verb not in dict(asking.choices(found.epoch, found.id, found.plan)):
+            verb = Verb.YES  # what is for once only cannot stand, whatever the words say
         state = State.DENIED if verb is Verb.NO else State.GRANTED
         scope = _SCOPES.get(verb, "")
         late = now >= found.expires_at or found.state != State.OPEN or found.epoch != self._epoch

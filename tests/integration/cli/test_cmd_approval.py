@@ -91,7 +91,11 @@ def test_a_conversation_asks_and_takes_the_answer(environ: dict[str, str], home:
     with shown(environ, "chat") as screen:
         # What waits is shown again to whoever comes back.
         screen.wait_for("Answer YES ")
+        code = screen.wait_for(" or NO ")
+        # It came while somebody may have been typing: a mere yes could mean another.
         screen.type("always\r")
+        screen.wait_for("Answer with the code that the question shows")
+        screen.type(f"yes {code} always\r")
         screen.wait_for("paid 900 to landlord")
         screen.type("pay the rent\r")
         screen.wait_for("paid 900 to landlord")

@@ -133,10 +133,13 @@ async def test_of_what_may_have_happened_the_user_is_asked_and_told(short_home: 
         assert isinstance(choices, list)
         assert ["yes", "no"] == [choice["verb"] for choice in choices]
         assert [] == counter.paid
-        await talk.answer(again, "yes")
+        # Words cannot say more than the buttons offer.
+        await talk.say(f"YES {again['code']} conversation")
         await talk.until_said("paid 7 to chance")
         assert ["7 to chance for Ann"] == counter.paid
         assert 2 == counter.tried
+    assert [("once",)] == rows(short_home, "SELECT scope FROM approvals ORDER BY id")[1:]
+    assert [("",)] == rows(short_home, "SELECT conversation_id FROM standings")
 
 
 async def test_what_may_have_happened_is_not_repeated_after_a_no(short_home: Path) -> None:

@@ -8,8 +8,18 @@ async function refresh() {
   if (response?.status === 401) location.href = "/login";
   const text = response?.ok ? await response.text() : shown;
   // Nothing moves under a finger, or a reader, for no reason.
-  if (shown && text !== shown) list.innerHTML = text;
+  if (shown && text !== shown) {
+    list.innerHTML = text;
+    hold();
+  }
   shown = text;
+}
+
+// What has just moved under a finger is not pressed.
+function hold() {
+  const buttons = [...list.querySelectorAll("form button")];
+  for (const button of buttons) button.disabled = true;
+  setTimeout(() => { for (const button of buttons) button.disabled = false; }, 500);
 }
 
 list.addEventListener("submit", ({ target }) => {

@@ -26,6 +26,7 @@ let timer = 0;
 let following = true;
 let top = 0;
 let stopping = "";
+let held = 0;
 const answering = new Map(); // answers under way: the card that each is about
 let listed = "";
 
@@ -97,6 +98,17 @@ function ask(frame) {
   }
   if (found) found.replaceWith(card);
   else place(card, frame.turn);
+  hold();
+}
+
+// What has just moved under a finger is not pressed.
+function hold() {
+  const buttons = [...lines.querySelectorAll(".asked:not([data-chosen]) .choices button")];
+  for (const button of buttons) button.disabled = true;
+  clearTimeout(held);
+  held = setTimeout(() => {
+    for (const button of buttons) button.disabled = "chosen" in button.closest(".asked").dataset;
+  }, 500);
 }
 
 function place(card, turn) {
@@ -111,6 +123,7 @@ function choose(button) {
   const card = button.closest(".asked");
   const name = key();
   answering.set(name, card.dataset.id);
+  card.dataset.chosen = "";
   for (const each of card.querySelectorAll("button")) each.disabled = true;
   tell({ type: "answer", conversation, key: name, token: button.dataset.token });
 }
