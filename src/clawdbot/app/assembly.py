@@ -13,6 +13,7 @@ from clawdbot.agent.acting import Tools
 from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
 from clawdbot.app.hands import Hands, hands_of
+from clawdbot.app.plugins import extended
 from clawdbot.app.reminders import Reminders
 from clawdbot.app.unseal import DATA_FILE
 from clawdbot.config.clock import SystemClock
@@ -44,7 +45,9 @@ from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.turns import Turn
 from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin import notebook
+from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.registry import Tool
+from clawdbot.tools.trust import Trust
 
 NODE = "local"
 
@@ -80,6 +83,8 @@ class Service:
     setup: Setup
     epoch: str
     hands: Hands
+    plugins: Plugins
+    trust: Trust
 
 
 def doors() -> Doors:
@@ -103,6 +108,8 @@ class _Ground:
     vault: Vault
     audit: Audit
     hands: Hands
+    plugins: Plugins
+    trust: Trust
 
 
 @asynccontextmanager
@@ -121,21 +128,25 @@ async def assembled(
     ):
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
         audit = Audit(vault, f"{NODE}:{clock.ulid()}", core.audit.checkpoint_rows)
-        ground = _Ground(
-            loaded=loaded,
-            clock=clock,
-            bus=bus,
-            db=db,
-            patient=Patient(db, bus),
-            lease=AlwaysHeld(),
-            stream=LocalStream(),
-            client=client,
-            epoch=epoch,
-            vault=vault,
-            audit=audit,
-            hands=hands_of(loaded, client, db, vault, outside.tools),
-        )
-        yield _service(ground, stop, reload)
+        hands = hands_of(loaded, client, db, vault, outside.tools)
+        async with extended(loaded, db, clock, audit, hands) as (plugins, trust):
+            ground = _Ground(
+                loaded=loaded,
+                clock=clock,
+                bus=bus,
+                db=db,
+                patient=Patient(db, bus),
+                lease=AlwaysHeld(),
+                stream=LocalStream(),
+                client=client,
+                epoch=epoch,
+                vault=vault,
+                audit=audit,
+                hands=hands,
+                plugins=plugins,
+                trust=trust,
+            )
+            yield _service(ground, stop, reload)
 
 
 def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], None]) -> Service:
@@ -146,15 +157,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
     router = Router(core, providers_of(core, ground.client), bus, clock)
     reminders = Reminders(clock, stream, outbox.sweep)
     lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
-    inbox = Inbox(
-        db,
-        clock,
-        policy=lambda kind, account: policy_of(loaded, kind, account),
-        limits=core.limits,
-        room_left=db.room_left,
-        after=After(lane=lane, engine=engine, deliver=outbox.wake, stream=stream, bus=bus),
-        desk=Desk(ground.epoch, ground.audit.append),
-    )
+    inbox = _inbox(ground, outbox, lane, engine)
     logins, setup = _entrance(ground, reload)
     return Service(
         loaded=loaded,
@@ -187,6 +190,23 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         setup=setup,
         epoch=ground.epoch,
         hands=ground.hands,
+        plugins=ground.plugins,
+        trust=ground.trust,
+    )
+
+
+def _inbox(ground: _Ground, outbox: Outbox, lane: Lane, engine: Embedded) -> Inbox:
+    after = After(
+        lane=lane, engine=engine, deliver=outbox.wake, stream=ground.stream, bus=ground.bus
+    )
+    return Inbox(
+        ground.db,
+        ground.clock,
+        policy=lambda kind, account: policy_of(ground.loaded, kind, account),
+        limits=ground.loaded.core.limits,
+        room_left=ground.db.room_left,
+        after=after,
+        desk=Desk(ground.epoch, ground.audit.append),
     )
 
 

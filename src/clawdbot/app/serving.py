@@ -67,6 +67,7 @@ async def serve(
                     tasks.create_task(service.engine.run(service.reminders.fired)),
                     tasks.create_task(service.supervisor.run(service.inbox)),
                     tasks.create_task(service.hands.run()),
+                    tasks.create_task(service.plugins.pool.run()),
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
                 ]
@@ -115,7 +116,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         *panel.routes(pages),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
-        control.route(service.control),
+        control.route(service.control, service.plugins, service.trust),
         control.terminal(service.control, sockets),
     )
 

@@ -19,6 +19,7 @@ _PAUSE_S = 0.2
 class _Line(msgspec.Struct):
     level: str = ""
     turn: str = ""
+    plugin: str = ""
 
 
 @click.command()
@@ -26,6 +27,7 @@ class _Line(msgspec.Struct):
 @click.option("-n", "--lines", default=50, show_default=True, help="How many of the last lines.")
 @click.option("--level", default="debug", type=click.Choice(LEVELS), help="The least level.")
 @click.option("--turn", default="", help="Only what belongs to this turn.")
+@click.option("--plugin", default="", help="Only what this plugin says.")
 @json_option
 @click.pass_obj
 def command(
@@ -35,6 +37,7 @@ def command(
     lines: int,
     level: str,
     turn: str,
+    plugin: str,
     as_json: bool,
 ) -> None:
     """Read the log."""
@@ -45,9 +48,9 @@ def command(
         try:
             event = msgspec.json.decode(line, type=_Line)
         except msgspec.DecodeError:
-            return not turn
+            return not turn and not plugin
         heavy = event.level not in LEVELS or LEVELS.index(event.level) >= LEVELS.index(level)
-        return heavy and turn in {"", event.turn}
+        return heavy and turn in {"", event.turn} and plugin in {"", event.plugin}
 
     for line in _last(path, max(lines, 0), wanted):
         click.echo(_shown(line, as_json=as_json, colour=colour))

@@ -69,7 +69,7 @@ def command(
         owner = runner.run(_kept(hand, answers))
     terminal = replace(terminal, language=answers.language)
     click.echo(terminal.say("Saved. This assistant is {name}'s.", name=owner.name))
-    if hand.control is not None:
+    if hand.service is not None:
         click.echo(terminal.say("Start it with `clawdbot start`."))
 
 
@@ -100,7 +100,7 @@ class _Trial:
 async def _kept(hand: Hand, answers: Answers) -> Person:
     before = await hand.ask(Control.status)
     owner = await hand.ask(Control.set_up, answers)
-    if hand.control is None and (answers.endpoint or answers.telegram):
+    if hand.service is None and (answers.endpoint or answers.telegram):
         await hand.renewed(before)
     return owner
 

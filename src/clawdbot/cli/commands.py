@@ -33,6 +33,7 @@ COMMANDS = {
     "chat": "Talk to the assistant, or ask it one question.",
     "user": "List users and let strangers in.",
     "approval": "List what waits for a yes, and answer.",
+    "plugin": "Write, test, trust, run and list plugins.",
     "config": "Check, show and locate the settings.",
     "models": "List providers and routes, and find local model servers.",
     "test-model": "Ask a model one question; tell version, latency, speed and quota.",

@@ -11,6 +11,7 @@ from clawdbot.cli.output import Terminal
 from clawdbot.config import home
 from clawdbot.domain.errors import Failure, NotRunning
 from clawdbot.gateway.control import Control, Status
+from clawdbot.gateway.control import named as named_call
 from clawdbot.net.local import Local
 from clawdbot.ops import process
 from clawdbot.ops.lines import Redactor
@@ -18,29 +19,31 @@ from clawdbot.ops.logs import logging_to
 
 _START_S = 60.0
 
+H = TypeVar("H")
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """What a command asks: the running service's socket, or a control of our own."""
+    """What a command asks: the running service's socket, or parts of our own."""
 
     local: Local
-    control: Control | None = None
+    service: Service | None = None
 
     async def ask(
         self,
-        what: Callable[Concatenate[Control, P], Awaitable[R]],
+        what: Callable[Concatenate[H, P], Awaitable[R]],
         /,
         *given: P.args,
         **named: P.kwargs,
     ) -> R:
-        """Have a control do something, wherever it is."""
-        if self.control is not None:
-            return await what(self.control, *given, **named)
+        """Have a part (`Control.status`: its control) do something, wherever it is."""
+        if self.service is not None:
+            part: H = getattr(self.service, what.__qualname__.partition(".")[0].lower())
+            return await what(part, *given, **named)
         kind: type[R] = get_type_hints(what)["return"]
-        return await self.local.call("POST", f"/{what.__name__}", kind, given)
+        return await self.local.call("POST", f"/{named_call(what)}", kind, given)
 
     async def renewed(self, before: Status) -> Status:
         """Wait for the service's next life."""
@@ -59,11 +62,11 @@ class Hand:
 
 def asked(
     terminal: Terminal,
-    what: Callable[Concatenate[Control, P], Awaitable[R]],
+    what: Callable[Concatenate[H, P], Awaitable[R]],
     *given: P.args,
     **named: P.kwargs,
 ) -> R:
-    """Have a control do one thing."""
+    """Have a part of the service do one thing."""
 
     async def ask() -> R:
         async with reached(terminal) as hand:
@@ -80,7 +83,7 @@ async def reached(terminal: Terminal) -> AsyncIterator[Hand]:
             await Hand(local).ask(Control.status)
         except NotRunning:
             async with parts(terminal) as service:
-                yield Hand(local, service.control)
+                yield Hand(local, service)
         else:
             yield Hand(local)
 

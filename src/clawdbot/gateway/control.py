@@ -30,6 +30,8 @@ from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
 from clawdbot.store import inbox, outbox, people, rights, turns
 from clawdbot.store.people import Pairing
+from clawdbot.tools.plugins import Plugins
+from clawdbot.tools.trust import Trust
 
 T = TypeVar("T")
 
@@ -265,8 +267,13 @@ class Control(Custody):
         return user
 
 
+def named(call: Callable[..., object]) -> str:
+    """Name a call's route: `status`, `Trust.listed`."""
+    return call.__qualname__.removeprefix("Control.")
+
+
 CALLS: dict[str, Callable[..., Awaitable[object]]] = {
-    call.__name__: call
+    named(call): call
     for call in (
         Control.status,
         Control.people,
@@ -287,12 +294,23 @@ CALLS: dict[str, Callable[..., Awaitable[object]]] = {
         Control.forget_secret,
         Control.trail,
         Control.verify,
+        Plugins.run,
+        Trust.listed,
+        Trust.shown,
+        Trust.trust,
+        Trust.install,
+        Trust.remove,
+        Trust.test,
+        Trust.allow,
+        Trust.allowed,
+        Trust.revoke,
     )
 }
 
 
-def route(control: Control) -> Route:
-    """Serve a control on the Unix socket."""
+def route(control: Control, plugins: Plugins, trust: Trust) -> Route:
+    """Serve what they do on the Unix socket."""
+    hands = {type(hand).__name__: hand for hand in (control, plugins, trust)}
 
     async def answer(request: web.Request, _: Caller) -> web.Response:
         call = CALLS.get(request.match_info["call"])
@@ -302,7 +320,8 @@ def route(control: Control) -> Route:
         given = await read(request, list[msgspec.Raw])
         if len(given) != len(takes):
             raise BadInput
-        return json(await call(control, *map(decoded, given, takes)))
+        hand = hands[call.__qualname__.partition(".")[0]]
+        return json(await call(hand, *map(decoded, given, takes)))
 
     return Route(method="POST", path="/{call}", permission=Permission.LOCAL, handler=answer)
 

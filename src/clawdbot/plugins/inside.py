@@ -1,6 +1,7 @@
 """The worker's program, inside the box: load one plugin, tell what it registers, call it.
 
-    python -I -S inside.py MAIN FOLDER...      speak frames on descriptor 3 until it closes
+    python -I -S inside.py [--net=4] [--browser=5] MAIN FOLDER...
+                                               speak frames on descriptor 3 until it closes
     python -I -S inside.py --test FOLDER...    run the `test_*.py` of the first folder
 
 MAIN is a file of the first folder (`disk.py`) or a module that is found there (`package.module`).
@@ -146,9 +147,18 @@ class _Worker:
 _OURS = (f"{_ROOT}/clawdbot/", "<frozen importlib")
 
 
+_lines: dict[str, int] = {}
+
+
 def get_webdriver() -> object:
     """Give a browser task its browser; where the host has brought none, say so."""
-    raise UnavailableError("There is no browser for plugins here.")
+    if "browser" not in _lines:
+        raise UnavailableError("There is no browser for plugins here.")
+    import socket  # noqa: PLC0415 - Selenium needs it, others do not
+
+    line = socket.socket(fileno=os.dup(_lines["browser"]))
+    opened: object = import_module("clawdbot.plugins.driver").opened(line)
+    return opened
 
 
 def _load(main: str, folder: str) -> None:
@@ -270,8 +280,12 @@ def _test(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    _main, *_folders = sys.argv[1:]
+    _named = [each[2:].split("=") for each in sys.argv[1:] if "=" in each and each[:2] == "--"]
+    _lines.update((name, int(line)) for name, line in _named)
+    _main, *_folders = sys.argv[1 + len(_named) :]
     sys.path += _folders
+    if "net" in _lines:
+        import_module("clawdbot.plugins.net").install(_lines["net"])
     if _main == "--test":
         sys.exit(_test(_folders[0]))
     _Worker().run(_main, _folders[0])

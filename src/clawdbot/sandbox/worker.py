@@ -5,10 +5,11 @@ breaks the protocol, takes too long or says too much ends with its box; the next
 """
 
 import asyncio
+import socket
 from base64 import b64encode
 from binascii import Error as BadBase64
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from clawdbot.domain.errors import PluginFailed
 from clawdbot.plugins import frames
 from clawdbot.sandbox.profile import Bind, Box, Limits
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
-from clawdbot.sandbox.run import Process, Sandbox
+from clawdbot.sandbox.run import CHANNEL, Process, Sandbox
 
 FILES_MOST = 16 << 20
 _LOAD_S = 15.0
@@ -32,7 +33,7 @@ _LIMITS = Limits(wall_s=0, cpu_s=0)
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker runs: the main module of a folder, and what it may see beside.
+    """What a worker runs: the main module of a folder, and what it may see and reach beside.
 
     `functions` are what an owner trusted, as the worker tells them; one that registers others does
     not serve.
@@ -42,17 +43,27 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     more: tuple[str, ...] = ()
     binds: tuple[Bind, ...] = ()
+    hosts: tuple[str, ...] = ()
+    browser: bool = False
     functions: bytes = b""
 
-    @property
-    def box(self) -> Box:
-        """Give its box: the interpreter, our interface, the plugin, what it was granted."""
+    def box(self, lines: Iterable[str] = ()) -> Box:
+        """Give its box: the interpreter, our interface, the plugin, what it was granted.
+
+        `lines` name the sockets that it inherits, from descriptor 4 on.
+        """
         folders = (self.folder, *self.more)
+        named = [f"--{name}={CHANNEL + 1 + at}" for at, name in enumerate(lines)]
         return Box(
-            argv=(*PYTHON, "-X", "utf8", str(_API / "inside.py"), self.main, *folders),
+            argv=(*PYTHON, "-X", "utf8", str(_API / "inside.py"), *named, self.main, *folders),
             binds=(*PYTHON_BINDS, *map(Bind, (str(_API), *folders)), *self.binds),
             limits=_LIMITS,
         )
+
+
+Line = socket.socket
+# The sockets of a worker by their names (`net`, `browser`), for as long as it lives.
+Lines = Callable[[Program], AbstractAsyncContextManager[Mapping[str, Line]]]
 
 
 class Printed(msgspec.Struct, frozen=True, tag_field="is", tag="printed"):
@@ -259,9 +270,16 @@ class Pool:
     """The warm workers: at most `most`, each for `calls` calls, or `idle_s` without one."""
 
     def __init__(
-        self, sandbox: Sandbox, *, most: int = 8, calls: int = 500, idle_s: float = 300.0
+        self,
+        sandbox: Sandbox,
+        lines: Lines | None = None,
+        *,
+        most: int = 8,
+        calls: int = 500,
+        idle_s: float = 300.0,
     ) -> None:
         self._sandbox = sandbox
+        self._lines = lines or _none
         self._most = most
         self._calls = calls
         self._idle_s = idle_s
@@ -335,7 +353,9 @@ class Pool:
         return slot.worker
 
     async def _started(self, program: Program, stack: AsyncExitStack, heard: Heard) -> Worker:
-        worker = Worker(await stack.enter_async_context(self._sandbox.opened(program.box)))
+        lines = await stack.enter_async_context(self._lines(program))
+        box = self._sandbox.opened(program.box(lines), tuple(lines.values()))
+        worker = Worker(await stack.enter_async_context(box))
         await worker.load(heard)
         if program.functions and worker.functions != program.functions:
             raise PluginFailed("The plugin registers other functions than its owner trusted.")
@@ -344,3 +364,9 @@ class Pool:
 
 def _strange() -> PluginFailed:
     return PluginFailed("The plugin did not keep to the protocol and was stopped.")
+
+
+@asynccontextmanager
+async def _none(_: Program) -> AsyncIterator[Mapping[str, Line]]:
+    """Lead nowhere."""
+    yield {}

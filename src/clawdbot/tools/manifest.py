@@ -42,7 +42,7 @@ _TYPES: dict[object, object] = {
 }
 
 
-class Kind(StrEnum):
+class Surrounding(StrEnum):
     """What a function needs around it."""
 
     COMMAND = "command"
@@ -66,7 +66,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a plugin registered, as its author declared it."""
 
     name: Name
-    kind: Kind = Kind.COMMAND
+    kind: Surrounding = Surrounding.COMMAND
     description: Annotated[str, Meta(max_length=4000)] = ""
     parameters: Annotated[tuple[Parameter, ...], Meta(max_length=32)] = ()
     effect: Effect | None = None
@@ -80,7 +80,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def implied(self) -> Effect:
         """Tell what its permissions allow it to do."""
-        if self.hosts or self.secrets or self.kind is Kind.BROWSER:
+        if self.hosts or self.secrets or self.kind is Surrounding.BROWSER:
             return Effect.EGRESS
         return Effect.WRITE if any(write for _, write in self.places) else Effect.READ
 

@@ -13,15 +13,13 @@ import os
 import re
 import shutil
 import stat
-import zipfile
 from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path, PurePosixPath
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import msgspec
 
@@ -37,6 +35,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _DEEP_MOST = 8
 
 P = ParamSpec("P")
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +72,8 @@ def discovered(folder: Path) -> dict[str, Package | PluginFailed]:
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
         if _is_plugin(entry):
             seen[entry.stem] = _tried(found, entry.stem, folder)
+    from importlib.metadata import entry_points  # noqa: PLC0415 - 20 ms, and not at every start
+
     for point in entry_points(group=GROUP):
         if point.name not in seen:
             seen[point.name] = _tried(_installed, point)
@@ -231,7 +234,7 @@ def _verify(described: Described, files: dict[str, bytes]) -> None:
         raise PluginFailed("The signature is not the publisher's.") from error
 
 
-def _installed(point: EntryPoint) -> Package:
+def _installed(point: "EntryPoint") -> Package:
     module = point.value.partition(":")[0]
     top, distribution = module.partition(".")[0], point.dist
     if distribution is None or not _NAME.fullmatch(point.name):
@@ -292,6 +295,8 @@ def _regular(descriptor: int, name: str, most: int = _BYTES_MOST) -> bytes:
 
 def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
     """Read an archive's files into memory; raises PluginFailed for what no archive should hold."""
+    import zipfile  # noqa: PLC0415 - rarely needed
+
     try:
         with zipfile.ZipFile(path) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]

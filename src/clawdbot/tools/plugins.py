@@ -36,13 +36,14 @@ from clawdbot.tools import packages
 from clawdbot.tools.manifest import (
     Function,
     Functions,
+    Surrounding,
     arguments_of,
     checked,
     schema_of,
     sinks_of,
     typed,
 )
-from clawdbot.tools.registry import Grant, Tool
+from clawdbot.tools.registry import Grant, Registry, Tool
 
 _TEXT_MOST = 20_000
 
@@ -73,15 +74,15 @@ class Plugins:
         clock: Clock,
         *,
         pool: Pool,
-        offer: Callable[[str, tuple[Tool, ...]], list[str]],
+        registry: Registry,
         record: Callable[[Tx, Entry], object],
     ) -> None:
         self._folder = home / "plugins"
         self._kept = home / "data" / "plugins"
         self._db = db
         self._clock = clock
-        self._pool = pool
-        self._offer = offer
+        self.pool = pool
+        self.registry = registry
         self._record = record
         self.rows: dict[str, Row] = {}
         self._seen: dict[str, object] = {}
@@ -90,12 +91,12 @@ class Plugins:
         """Offer the functions of every trusted plugin whose kept bytes are whole."""
         rows = [_decision(row) for row in await self._db.read(plugins.listed)]
         for name in self.rows.keys() - {row.name for row in rows}:
-            self._offer(f"plugin {name}", ())
+            self.registry.replace(f"plugin {name}", ())
         self.rows = {row.name: row for row in rows}
         for row in rows:
             whole = await asyncio.to_thread(packages.whole, row.hash, row.main, self._kept)
             tools = tuple(self._tool(row, each) for each in row.functions) if whole else ()
-            taken = self._offer(f"plugin {row.name}", tools)
+            taken = self.registry.replace(f"plugin {row.name}", tools)
             if taken or not whole:
                 _log(row.name).warning("left out", names=taken, whole=whole)
 
@@ -194,6 +195,8 @@ class Plugins:
             folder=str(self._kept / row.hash),
             more=row.more,
             binds=tuple(Bind(host=path, write=write) for path, write in function.places),
+            hosts=function.hosts,
+            browser=function.kind is Surrounding.BROWSER,
             functions=row.told,
         )
         order = Order(
@@ -201,7 +204,7 @@ class Plugins:
         )
         # Functions with the same rights share a worker: one with less never runs beside more.
         rights = (*function.paths, *function.hosts, *function.secrets, function.kind)
-        return await self._pool.call((row.hash, *rights, user), program, order, hearing(row.name))
+        return await self.pool.call((row.hash, *rights, user), program, order, hearing(row.name))
 
     def _unchanged(self, row: "Row") -> bool:
         """Look at a plugin's files again where they were touched; not at an installed package's."""

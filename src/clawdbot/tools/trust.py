@@ -14,10 +14,11 @@ from clawdbot.domain.errors import BadInput, PluginFailed, Untrusted
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.sandbox.profile import Limits
 from clawdbot.sandbox.run import Sandbox
-from clawdbot.sandbox.worker import Pool, Program
-from clawdbot.store import people, plugins
+from clawdbot.sandbox.worker import Program
+from clawdbot.store import people, plugins, rights
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.plugins import Trusted
+from clawdbot.store.rights import NewStanding
 from clawdbot.tools import packages
 from clawdbot.tools.manifest import Function, wider
 from clawdbot.tools.packages import Package
@@ -45,6 +46,25 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
     output: str
 
 
+class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tool to be allowed in advance: to a user (by name, empty: all), where arguments fit."""
+
+    tool: str
+    user: str = ""
+    pattern: dict[str, str] = {}
+    seconds: float | None = None
+
+
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was allowed in advance."""
+
+    id: str
+    tool: str
+    user: str
+    pattern: dict[str, str]
+    expires_at: float | None
+
+
 class Trust:
     """An owner's decisions on plugins."""
 
@@ -55,7 +75,6 @@ class Trust:
         clock: Clock,
         *,
         sandbox: Sandbox,
-        pool: Pool,
         plugins: Plugins,
         record: Callable[[Tx, Entry], object],
     ) -> None:
@@ -65,7 +84,6 @@ class Trust:
         self._db = db
         self._clock = clock
         self._sandbox = sandbox
-        self._pool = pool
         self._plugins = plugins
         self._record = record
 
@@ -128,11 +146,69 @@ class Trust:
         """Run a plugin's own tests, in a box without any right."""
         package = await asyncio.to_thread(packages.tests_of, name, self._folder)
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
-        box = Program(main="--test", folder=str(folder)).box
+        box = Program(main="--test", folder=str(folder)).box()
         limited = msgspec.structs.replace(box, limits=Limits(wall_s=_TEST_S))
         outcome = await self._sandbox.run(limited)
         output = (outcome.out + outcome.err).decode(errors="replace")
         return Tested(passed=outcome.code == 0 and not outcome.timed_out, output=output)
+
+    async def allow(self, wish: Allowance) -> str:
+        """Keep a standing yes and give its id; raises BadInput for an unknown user or tool."""
+        if self._plugins.registry.find(wish.tool) is None:
+            raise BadInput("There is no tool of that name.")
+
+        def work(tx: Tx) -> str:
+            user = people.by_name(tx, wish.user) if wish.user else None
+            if wish.user and user is None:
+                raise BadInput("There is no user of that name. See `clawdbot user list`.")
+            entry = self._entry(tx, wish.tool, "grant")
+            self._record(tx, entry)
+            new = NewStanding(
+                id=self._clock.ulid(),
+                user_id=user.id if user else "",
+                tool=wish.tool,
+                pattern=wish.pattern,
+                conversation_id="",
+                granted_by=entry.user_id,
+                created_at=entry.at,
+                expires_at=None if wish.seconds is None else entry.at + wish.seconds,
+            )
+            rights.allow(tx, new)
+            return new.id
+
+        return await self._db.write(work)
+
+    async def allowed(self) -> list[Allowed]:
+        """List what was allowed in advance, newest first."""
+
+        def look(tx: Tx) -> list[Allowed]:
+            names = {user.id: user.name for user in people.listed(tx)}
+            return [
+                Allowed(
+                    id=kept.id,
+                    tool=kept.tool,
+                    user=names.get(kept.user_id, kept.user_id),
+                    pattern=kept.pattern,
+                    expires_at=kept.expires_at,
+                )
+                for kept in rights.listed(tx)
+            ]
+
+        return await self._db.read(look)
+
+    async def revoke(self, what: str) -> int:
+        """Take back a standing yes by its id, or all of a tool; tell how many."""
+        now = self._clock.now()
+
+        def work(tx: Tx) -> int:
+            count = int(rights.revoke(tx, what, now)) or rights.revoke_tool(tx, what, now)
+            if count:
+                self._record(tx, self._entry(tx, what, "revoke"))
+            return count
+
+        if not (count := await self._db.write(work)):
+            raise BadInput("Nothing of that id or tool was allowed.")
+        return count
 
     async def _package(self, name: str) -> Package:
         await self._plugins.refresh()
@@ -147,7 +223,7 @@ class Trust:
         """Have a plugin tell what it registers, in a box without any right."""
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
         program = Program(main=package.main, folder=str(folder), more=package.more)
-        told = await self._pool.functions(program, hearing(package.name))
+        told = await self._plugins.pool.functions(program, hearing(package.name))
         for path in (place for each in read(told) for place, _ in each.places):
             if self._home.is_relative_to(path) or Path(path).is_relative_to(self._home):
                 raise PluginFailed(f"{path} is this assistant's own and not for plugins.")

@@ -56,12 +56,8 @@ class Stage:
         def record(_: Tx, entry: Entry) -> None:
             self.recorded.append(entry)
 
-        self.plugins = Plugins(
-            home, db, clock, pool=pool, offer=self.registry.replace, record=record
-        )
-        self.trust = Trust(
-            home, db, clock, sandbox=sandbox, pool=pool, plugins=self.plugins, record=record
-        )
+        self.plugins = Plugins(home, db, clock, pool=pool, registry=self.registry, record=record)
+        self.trust = Trust(home, db, clock, sandbox=sandbox, plugins=self.plugins, record=record)
 
     def write(self, name: str, code: str | bytes) -> Path:
         path = self.folder / f"{name}.py"

@@ -7,8 +7,8 @@ from clawdbot.domain.errors import PluginFailed
 from clawdbot.domain.policy import Effect
 from clawdbot.tools.manifest import (
     Function,
-    Kind,
     Parameter,
+    Surrounding,
     arguments_of,
     checked,
     digest,
@@ -29,7 +29,7 @@ WEATHER = Function(name="weather", parameters=(DAYS, CITY), hosts=("api.example.
         (Effect.WRITE, Function(name="f", paths=("/srv:write",))),
         (Effect.EGRESS, Function(name="f", hosts=("a.example",), paths=("/srv:write",))),
         (Effect.EGRESS, Function(name="f", secrets=("mail",))),
-        (Effect.EGRESS, Function(name="f", kind=Kind.BROWSER)),
+        (Effect.EGRESS, Function(name="f", kind=Surrounding.BROWSER)),
         (Effect.MONEY, Function(name="f", effect=Effect.MONEY, hosts=("a.example",))),
         (Effect.EXEC, Function(name="f", effect=Effect.EXEC)),
     ],
@@ -47,7 +47,7 @@ def test_the_effect_is_the_graver_of_declared_and_implied(
         Function(name="f", effect=Effect.READ, hosts=("a.example",)),
         Function(name="f", effect=Effect.WRITE, secrets=("mail",)),
         Function(name="f", effect=Effect.READ, paths=("/srv:write",)),
-        Function(name="f", effect=Effect.READ, kind=Kind.BROWSER),
+        Function(name="f", effect=Effect.READ, kind=Surrounding.BROWSER),
     ],
 )
 def test_a_lie_is_told(function: Function) -> None:
@@ -129,7 +129,7 @@ def test_a_strange_schema_is_refused(schema: dict[str, object]) -> None:
         (True, Function(name="weather", hosts=("api.example.com", "b.example"))),
         (True, Function(name="weather", hosts=("api.example.com",), effect=Effect.MONEY)),
         (True, Function(name="weather", paths=("/srv",))),
-        (True, Function(name="weather", kind=Kind.BROWSER)),
+        (True, Function(name="weather", kind=Surrounding.BROWSER)),
         (True, Function(name="other")),
     ],
 )
