@@ -31,7 +31,7 @@ async def extended(
         home, registry, record = loaded.home, hands.registry, audit.append
         plugins = Plugins(home, db, clock, pool=pool, registry=registry, record=record)
         trust = Trust(home, db, clock, sandbox=hands.sandbox, plugins=plugins, record=record)
-        await plugins.refresh()
+        await plugins.begin()
         yield plugins, trust
 
 

@@ -226,6 +226,9 @@ def _tell(terminal: Terminal, shown: Shown) -> None:
             say("offers to run"): tuple(filter(None, (each.every, each.on))),
         }
         lines += [f"    {what}: {', '.join(these)}" for what, these in permissions.items() if these]
+    if shown.taken:
+        names = ", ".join(shown.taken)
+        lines.append("  " + say("No tools, as their names are taken: {names}", names=names))
     if shown.state in {"new", "changed"}:
         lines.append(say("Trust it with `clawdbot plugin trust {name}`.", name=shown.name))
     _echo("\n".join(lines))

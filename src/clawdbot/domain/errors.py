@@ -16,7 +16,7 @@ Failure
         Forged                 a delivery without a valid signature
     ToolFailed                 a tool could not do its work
         PluginFailed           a plugin cannot be loaded, or broke off
-    SandboxRefused             nothing on this host isolates foreign code
+        SandboxRefused         nothing on this host isolates foreign code
     SendFailed
         Retry(after)           certainly not sent, try again
         Refused                certainly not sent, never will be
@@ -139,7 +139,7 @@ class PluginFailed(ToolFailed):
     """The plugin could not do this. See `clawdbot plugin logs`."""
 
 
-class SandboxRefused(Failure):
+class SandboxRefused(ToolFailed):
     """Nothing on this host isolates foreign code, so none is run. See `clawdbot doctor`."""
 
     exit_code = 69

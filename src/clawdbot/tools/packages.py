@@ -31,7 +31,7 @@ MANIFEST = "plugin.json"
 SIGNATURE = "plugin.sig"
 _BYTES_MOST = 8 << 20
 _FILES_MOST = 200
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _DEEP_MOST = 8
 
 P = ParamSpec("P")
@@ -84,12 +84,16 @@ def read(path: Path) -> Package:
     """Read a plugin from a file, a folder or an archive; raises PluginFailed."""
     try:
         if path.suffix == ".zip":
-            return _folder(dict(_unpacked(path)))
-        if path.suffix == ".py":
-            return _file(path)
-        return _folder(dict(_files(path)))
+            package = _folder(dict(_unpacked(path)))
+        elif path.suffix == ".py":
+            package = _file(path)
+        else:
+            package = _folder(dict(_files(path)))
     except OSError as error:
         raise PluginFailed(f"{path.name} cannot be read: {error.strerror or error}") from error
+    if not NAME.fullmatch(package.name):
+        raise PluginFailed("Name a plugin with lower-case letters, digits and underscores.")
+    return package
 
 
 def kept(package: Package, folder: Path) -> Path:
@@ -112,6 +116,13 @@ def whole(hash_: str, main: str, folder: Path) -> bool:
     if not place.is_dir():
         return False
     return Package(name="", main=main, files=dict(_files(place))).hash == hash_
+
+
+def forget(hashes: set[str], folder: Path) -> None:
+    """Remove what is kept and was never trusted, or is no longer."""
+    for place in folder.iterdir() if folder.is_dir() else ():
+        if place.name not in hashes:
+            shutil.rmtree(place)
 
 
 def found(name: str, folder: Path) -> Package:
@@ -180,7 +191,7 @@ def tests_of(name: str, folder: Path) -> Package:
 
 
 def _is_plugin(entry: Path) -> bool:
-    named = bool(_NAME.fullmatch(entry.stem)) and not entry.stem.startswith("test_")
+    named = bool(NAME.fullmatch(entry.stem)) and not entry.stem.startswith("test_")
     return named and (entry.suffix == ".py" or (entry.suffix == "" and entry.is_dir()))
 
 
@@ -237,7 +248,7 @@ def _verify(described: Described, files: dict[str, bytes]) -> None:
 def _installed(point: "EntryPoint") -> Package:
     module = point.value.partition(":")[0]
     top, distribution = module.partition(".")[0], point.dist
-    if distribution is None or not _NAME.fullmatch(point.name):
+    if distribution is None or not NAME.fullmatch(point.name):
         raise PluginFailed(f"The installed package of {point.name} cannot be read.")
     files: dict[str, bytes] = {}
     for path in distribution.files or ():

@@ -65,7 +65,10 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plugins:
-    """The trusted plugins of an installation; `rows` are the decisions as they were last read."""
+    """The trusted plugins of an installation; `rows` are the decisions as they were last read.
+
+    `left_out` names the functions that are no tools, because the name is taken.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Plugins:
         self.registry = registry
         self._record = record
         self.rows: dict[str, Row] = {}
+        self.left_out: dict[str, list[str]] = {}
         self._seen: dict[str, object] = {}
 
     async def refresh(self) -> None:
@@ -97,8 +101,15 @@ class Plugins:
             whole = await asyncio.to_thread(packages.whole, row.hash, row.main, self._kept)
             tools = tuple(self._tool(row, each) for each in row.functions) if whole else ()
             taken = self.registry.replace(f"plugin {row.name}", tools)
+            self.left_out[row.name] = taken
             if taken or not whole:
                 _log(row.name).warning("left out", names=taken, whole=whole)
+
+    async def begin(self) -> None:
+        """Offer what is trusted, and forget what is kept of anything else."""
+        await self.refresh()
+        hashes = {row.hash for row in self.rows.values()}
+        await asyncio.to_thread(packages.forget, hashes, self._kept)
 
     async def run(self, function: str, given: dict[str, str]) -> Ran:
         """Call a function as the owner, its arguments as they were typed; a file is a path."""
@@ -166,6 +177,7 @@ class Plugins:
             hosts=function.hosts,
             paths=function.paths,
             secrets=function.secrets,
+            private=bool(function.paths or function.secrets),
             digest=row.hash,
         )
         reads = function.acts is Effect.READ

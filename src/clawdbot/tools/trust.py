@@ -33,6 +33,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     state: str
     problem: str = ""
+    taken: tuple[str, ...] = ()  # functions that are no tools: their name is taken
     hash: str = ""
     publisher: str = ""
     functions: tuple[Function, ...] = ()
@@ -130,10 +131,13 @@ class Trust:
 
     async def remove(self, name: str) -> None:
         """Forget a plugin and the decision on it; its files go too."""
+        row = self._plugins.rows.get(_plain(name))
 
         def work(tx: Tx) -> bool:
             known = plugins.remove(tx, name)
             self._record(tx, self._entry(tx, name, "remove"))
+            for each in row.functions if row else ():
+                rights.revoke_tool(tx, each.name, self._clock.now())
             return known
 
         known = await self._db.write(work)
@@ -144,7 +148,7 @@ class Trust:
 
     async def test(self, name: str) -> Tested:
         """Run a plugin's own tests, in a box without any right."""
-        package = await asyncio.to_thread(packages.tests_of, name, self._folder)
+        package = await asyncio.to_thread(packages.tests_of, _plain(name), self._folder)
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
         box = Program(main="--test", folder=str(folder)).box()
         limited = msgspec.structs.replace(box, limits=Limits(wall_s=_TEST_S))
@@ -232,10 +236,14 @@ class Trust:
     async def _trust(self, package: Package) -> Shown:
         told = await self._told(package)
         kept = Kept(main=package.main, more=package.more, told=told.decode())
+        earlier = self._plugins.rows.get(package.name)
 
         def work(tx: Tx) -> None:
             entry = self._entry(tx, package.name, "trust", package.hash)
             self._record(tx, entry)
+            if earlier and earlier.hash != package.hash:  # a standing yes was to other code
+                for each in earlier.functions:
+                    rights.revoke_tool(tx, each.name, entry.at)
             row = Trusted(
                 name=package.name,
                 hash=package.hash,
@@ -261,6 +269,7 @@ class Trust:
         return Shown(
             name=name,
             state=state,
+            taken=tuple(self._plugins.left_out.get(name, ())),
             hash=package.hash,
             publisher=package.publisher,
             functions=row.functions if row and state == "trusted" else (),
@@ -276,3 +285,10 @@ class Trust:
             decision=decision,
             arguments=digest,
         )
+
+
+def _plain(name: str) -> str:
+    """Give a name that could be a plugin's; raises BadInput."""
+    if not packages.NAME.fullmatch(name):
+        raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
+    return name

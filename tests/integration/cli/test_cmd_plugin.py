@@ -84,6 +84,18 @@ def test_a_service_offers_what_was_trusted_before_it_began(
         is_true(good(run, "run", "disk_usage", "--json"))
 
 
+def test_the_missions_snippet_answers_in_chat(
+    run: Run, environ: dict[str, str], plugins: Path, home: Path
+) -> None:
+    with (home / "script.yaml").open("a") as file:
+        file.write('- {when: disk, calls: [{tool: disk_usage}], then: "It says: {result}"}\n')
+    assert 0 == run("setup", "--name", "Ada").returncode
+    good(run, "trust", "disk")
+    with running(environ):
+        done = run("chat", "disk please")
+    assert f"It says: total: {shutil.disk_usage('/').total}" in done.stdout
+
+
 def test_an_author_writes_tests_trusts_and_runs(run: Run, plugins: Path) -> None:
     assert "Written: " in good(run, "new", "words")
     assert "OK" in good(run, "test", "words")

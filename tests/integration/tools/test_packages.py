@@ -69,6 +69,13 @@ def test_a_file_and_a_folder_and_an_archive_are_read(tmp_path: Path) -> None:
     assert weather.hash == packages.read(packed).hash
 
 
+@pytest.mark.parametrize("name", ["..py", "A.py", "a b.py", "é.py"])
+def test_a_file_of_a_strange_name_is_no_plugin(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(CODE)
+    with pytest.raises(PluginFailed, match="Name a plugin"):
+        packages.read(tmp_path / name)
+
+
 def test_one_byte_more_is_another_plugin(tmp_path: Path) -> None:
     path = tmp_path / "disk.py"
     path.write_bytes(CODE)

@@ -23,7 +23,7 @@ from clawdbot.store.sqlite import SqliteDb
 from clawdbot.tools.builtin import facts, notebook
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.registry import Registry
-from clawdbot.tools.trust import Trust
+from clawdbot.tools.trust import Allowance, Trust
 from tests.integration.tools.test_packages import signed
 from tests.integration.tools.test_registry import ANN, GRANT
 
@@ -197,6 +197,7 @@ async def test_a_name_that_is_taken_is_not_taken_over(stage: Stage) -> None:
         found = stage.registry.find(name)
         assert found is not None
         assert "plugin" not in found.description
+        assert (name,) == (await stage.trust.shown(f"my_{name}")).taken
 
 
 async def test_a_function_with_an_effect_goes_on_record_before_it_happens(stage: Stage) -> None:
@@ -367,6 +368,40 @@ async def test_a_plugins_own_tests_run_in_the_box(stage: Stage) -> None:
     stage.write("test_hello", test.replace("hi a", "no"))
     tested = await stage.trust.test("hello")
     assert (False, True) == (tested.passed, "AssertionError" in tested.output)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../hello", "a/b", "/etc", "A"])
+async def test_a_name_reaches_no_other_file(name: str, stage: Stage) -> None:
+    stage.write("hello", HELLO)
+    for call in (stage.trust.remove, stage.trust.trust, stage.trust.test, stage.trust.shown):
+        with pytest.raises(BadInput, match="no plugin of that name"):
+            await call(name)
+    assert {"hello": "new"} == await stage.states()
+
+
+async def test_a_standing_yes_ends_with_the_code_that_it_was_given_to(
+    stage: Stage, db: SqliteDb
+) -> None:
+    path = stage.write("hello", HELLO)
+    await stage.trust.trust("hello")
+    await stage.trust.allow(Allowance(tool="hello", user="Ann", pattern={"name": "*"}))
+    await stage.trust.trust("hello")
+    assert ["hello"] == [each.tool for each in await stage.trust.allowed()]
+    path.write_text(HELLO.replace("hi", "bye"))
+    await stage.trust.trust("hello")
+    assert [] == await stage.trust.allowed()
+
+
+async def test_what_nobody_trusted_is_not_kept(stage: Stage) -> None:
+    kept = stage.folder.parent / "data" / "plugins"
+    stage.write("hello", HELLO)
+    stage.write("other", HELLO.replace("hi", "ho"))
+    trusted = await stage.trust.trust("hello")
+    await stage.trust.shown("other")
+    assert 2 == len(list(kept.iterdir()))
+    await stage.plugins.begin()
+    assert [trusted.hash] == [place.name for place in kept.iterdir()]
+    assert "hi you" == await stage.tool("hello")
 
 
 async def test_a_broken_plugin_leaves_the_others_alone(stage: Stage) -> None:
