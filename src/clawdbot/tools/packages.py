@@ -16,7 +16,7 @@ import stat
 from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ParamSpec
@@ -52,13 +52,17 @@ class Described(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A plugin as it was read: its files, its main module, who signed it (empty: nobody)."""
+    """A plugin as it was read: its files, its main module, who signed it (empty: nobody).
+
+    `more` are folders of what it needs beside, `installed` is one that came with a package.
+    """
 
     name: str
     main: str
     files: dict[str, bytes]
     publisher: str = ""
     more: tuple[str, ...] = ()
+    installed: bool = False
 
     @property
     def hash(self) -> str:
@@ -93,6 +97,8 @@ def read(path: Path) -> Package:
         raise PluginFailed(f"{path.name} cannot be read: {error.strerror or error}") from error
     if not NAME.fullmatch(package.name):
         raise PluginFailed("Name a plugin with lower-case letters, digits and underscores.")
+    if any(b"browser_automation" in data for data in package.files.values()):
+        return replace(package, more=_selenium())
     return package
 
 
@@ -257,7 +263,15 @@ def _installed(point: "EntryPoint") -> Package:
     if not files:
         raise PluginFailed(f"The installed package of {point.name} cannot be read.")
     site = str(Path(str(distribution.locate_file(""))).resolve())
-    return Package(name=point.name, main=module, files=files, more=(site,))
+    return Package(name=point.name, main=module, files=files, more=(site,), installed=True)
+
+
+def _selenium() -> tuple[str, ...]:
+    """Name the folder of the library that browser tasks are written with."""
+    from importlib.util import find_spec  # noqa: PLC0415 - rarely needed
+
+    spec = find_spec("selenium")
+    return (str(Path(spec.origin).parents[1]),) if spec and spec.origin else ()
 
 
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -53,6 +53,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     main: str
     more: tuple[str, ...]
+    installed: bool
     told: str
 
 
@@ -226,7 +227,7 @@ class Plugins:
                 if packages.found(row.name, self._folder).hash == row.hash:
                     self._seen[row.name] = stamp
             return self._seen.get(row.name) == stamp
-        return bool(stamp or row.more)
+        return bool(stamp) or row.installed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +239,7 @@ class Row:
     publisher: str
     main: str
     more: tuple[str, ...]
+    installed: bool
     told: bytes
     functions: tuple[Function, ...]
 
@@ -250,6 +252,7 @@ def _decision(row: Trusted) -> Row:
         publisher=row.publisher,
         main=kept.main,
         more=kept.more,
+        installed=kept.installed,
         told=kept.told.encode(),
         functions=read(kept.told),
     )

@@ -235,7 +235,12 @@ class Trust:
 
     async def _trust(self, package: Package) -> Shown:
         told = await self._told(package)
-        kept = Kept(main=package.main, more=package.more, told=told.decode())
+        kept = Kept(
+            main=package.main,
+            more=package.more,
+            installed=package.installed,
+            told=told.decode(),
+        )
         earlier = self._plugins.rows.get(package.name)
 
         def work(tx: Tx) -> None:

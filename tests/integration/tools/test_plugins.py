@@ -36,6 +36,15 @@ def disk_usage(params):
     import shutil
     return shutil.disk_usage("/")
 """
+MAIL = b"""\
+from clawdbot.plugins import browser_automation
+
+@browser_automation.task
+def check_email(credentials):
+    driver = get_webdriver()          # no import: the plugin host provides it
+    driver.get("https://mail.example.com")
+    # log in, read the mail ...
+"""
 HEAD = "from clawdbot.plugins import *\n"
 HELLO = (
     HEAD
@@ -109,6 +118,24 @@ async def test_the_missions_snippet_tells_the_hosts_true_figures(stage: Stage) -
     assert 1 << 30 > abs(true.free - value["free"])
     assert f"total: {true.total}" in await stage.tool("disk_usage")
     assert f"total: {true.total}" in await stage.tool("disk_usage", '{"params": {"x": 1}}')
+
+
+async def test_the_missions_browser_task_is_loaded_as_what_it_is(stage: Stage) -> None:
+    stage.write("mail", MAIL)
+    (task,) = (await stage.trust.trust("mail")).functions
+    assert ("check_email", Effect.EGRESS) == (task.name, task.acts)
+    assert [("credentials", True)] == [(each.name, each.required) for each in task.parameters]
+    stage.write("by", f"from selenium.webdriver.common.by import By\n{MAIL.decode()}")
+    assert "trusted" == (await stage.trust.trust("by")).state
+
+
+async def test_a_plugin_whose_file_is_gone_does_not_run(stage: Stage) -> None:
+    path = stage.write("hello", HELLO)
+    await stage.trust.trust("hello")
+    path.unlink()
+    with pytest.raises(Untrusted):
+        await stage.tool("hello")
+    assert {"hello": "gone"} == await stage.states()
 
 
 async def test_a_file_is_never_imported_by_the_host(stage: Stage, tmp_path: Path) -> None:
