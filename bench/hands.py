@@ -1,4 +1,4 @@
-"""What acting costs: a box from cold, a worker's start and its memory. `python -m bench.hands`."""
+"""What acting costs: a cold box, a plugin's worker, a warm call. `python -m bench.hands`."""
 
 import asyncio
 import re
@@ -9,11 +9,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from clawdbot.sandbox.profile import Box
-from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 from clawdbot.sandbox.run import Sandbox
+from clawdbot.sandbox.worker import Order, Pool, Program
 
-WORKER = "import json, socket\ns = socket.socket(fileno=3)\ns.send(b'r')\ns.recv(1)"
+PLUGIN = """\
+from clawdbot.plugins import system_command
+
+@system_command.register
+def nothing(params):
+    pass
+"""
+CALL = Order(name="nothing", arguments={})
 ROUNDS = 20
+CALLS = 20  # a round
 
 
 async def measure(rounds: int = ROUNDS) -> dict[str, float]:
@@ -23,20 +31,28 @@ async def measure(rounds: int = ROUNDS) -> dict[str, float]:
         began = time.perf_counter()
         await sandbox.mechanisms()
         found = {"self-test ms": (time.perf_counter() - began) * 1000}
+        Path(folder, "it.py").write_text(PLUGIN)
+        program = Program(main="it.py", folder=folder)
         memory = []
 
         async def cold() -> None:
             await sandbox.run(Box(argv=("true",)))
 
-        async def worker() -> None:
-            box = Box(argv=(*PYTHON, "-c", WORKER), binds=PYTHON_BINDS)
-            async with sandbox.opened(box) as process:
+        async def started() -> None:
+            async with sandbox.opened(program.box()) as process:
                 process.sock.setblocking(False)
                 await asyncio.get_running_loop().sock_recv(process.sock, 1)
                 memory.append(proportional_mb(process.pid))
 
         found["cold box ms"] = await median(cold, rounds)
-        found["worker start and end ms"] = await median(worker, rounds)
+        found["worker start and end ms"] = await median(started, rounds)
+        async with Pool(sandbox).opened() as pool:
+
+            async def warm() -> None:
+                await pool.call(("bench",), program, CALL, lambda _: None)
+
+            await warm()
+            found["warm call ms"] = await median(warm, rounds * CALLS)
         return found | {"worker MB": statistics.median(memory)}
 
 
@@ -60,4 +76,4 @@ def proportional_mb(pid: int) -> float:
 
 if __name__ == "__main__":
     for name, value in asyncio.run(measure()).items():
-        print(f"{name:<26}{value:8.1f}")
+        print(f"{name:<26}{value:8.2f}")

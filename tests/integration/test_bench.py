@@ -39,7 +39,8 @@ LATER = {"argon2", "jinja2", "markdown_it", "nh3", "prometheus_client", "rich"}
 
 async def test_a_tiny_bench_of_hands_measures_all() -> None:
     found = await hands.measure(1)
-    assert {"self-test ms", "cold box ms", "worker start and end ms", "worker MB"} == set(found)
+    times = {"self-test ms", "cold box ms", "worker start and end ms", "warm call ms"}
+    assert times | {"worker MB"} == set(found)
     assert all(value > 0 for value in found.values())
 
 
