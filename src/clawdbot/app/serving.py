@@ -67,7 +67,6 @@ async def serve(
                     tasks.create_task(service.engine.run(service.reminders.fired)),
                     tasks.create_task(service.supervisor.run(service.inbox)),
                     tasks.create_task(service.hands.run()),
-                    tasks.create_task(service.plugins.pool.run()),
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
                 ]

@@ -16,6 +16,7 @@ from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.trust import Allowance, Shown, Trust
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_STRANGE = re.compile(r"[^\w.-]")
 _SPAN = re.compile(r"(\d+)([mhd])")
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 _EXAMPLE = {"{}.py": "example.txt", "test_{}.py": "example_test.txt"}
@@ -49,7 +50,7 @@ def new(terminal: Terminal, name: str) -> None:
 @command.command(context_settings={"ignore_unknown_options": True})
 @click.argument("function")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--out", default=".", metavar="PATH", help="The folder for files that come back.")
+@click.option("--out", default="", metavar="PATH", help="The folder for files that come back.")
 @json_option
 @click.pass_obj
 def run(
@@ -57,8 +58,8 @@ def run(
 ) -> None:
     """Call a function of a trusted plugin; `--city Ulm` gives the argument `city`."""
     ran = asked(terminal, Plugins.run, function, _given(arguments))
-    for name, data in ran.files.items():
-        (Path(out) / Path(name).name).write_bytes(data)
+    for name, data in ran.files.items() if out else ():
+        _keep(Path(out), name, data)
     if as_json:
         terminal.json(ran.value)
     else:
@@ -167,6 +168,16 @@ def revoke(terminal: Terminal, what: str) -> None:
 def logs(context: click.Context, /, name: str, **wanted: bool | int) -> None:
     """Read what a plugin printed, and how it failed."""
     context.invoke(cmd_logs.command, plugin=name, level="debug", turn="", **wanted)
+
+
+def _keep(folder: Path, name: str, data: bytes) -> None:
+    """Write a file that came back; its name is the plugin's, so it hides and replaces nothing."""
+    path = folder / (_STRANGE.sub("_", name).lstrip(".") or "file")
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise BadInput(f"{path}: there is such a file already") from error
 
 
 def _given(arguments: tuple[str, ...]) -> dict[str, str]:

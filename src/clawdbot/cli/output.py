@@ -3,6 +3,7 @@
 Lists are tables on a terminal, tab-separated lines elsewhere; no value can steer the terminal.
 """
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,10 @@ class Terminal:
 
     def json(self, value: object) -> None:
         """Write a value as JSON."""
-        click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+        text = msgspec.json.format(msgspec.json.encode(value)).decode()
+        if any(neutral(line) != line for line in text.split("\n")):
+            text = json.dumps(msgspec.json.decode(text), indent=2)  # ASCII: nothing steers
+        click.echo(text)
 
     def listing(
         self, headings: Sequence[str], rows: Iterable[Iterable[str]], value: object = None

@@ -288,15 +288,17 @@ class Pool:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Pool"]:
-        """End every worker with this context."""
-        try:
-            yield self
-        finally:
-            for slot in self._slots.values():
-                await slot.close()
+        """End idle workers as long as this lasts, and every worker with it."""
+        async with asyncio.TaskGroup() as group:
+            sweeping = group.create_task(self._sweep())
+            try:
+                yield self
+            finally:
+                sweeping.cancel()
+                for slot in self._slots.values():
+                    await slot.close()
 
-    async def run(self) -> None:
-        """End workers that nobody used for a while, until cancelled."""
+    async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._idle_s / 2)
             late = asyncio.get_running_loop().time() - self._idle_s

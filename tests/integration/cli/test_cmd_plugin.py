@@ -118,12 +118,45 @@ def test_files_values_and_logs(run: Run, plugins: Path, tmp_path: Path) -> None:
     good(run, "trust", "loud")
     assert "HIHI\n" == good(run, "run", "shout", "--text", "hi", "--times", "2")
     (tmp_path / "in.txt").write_text("words")
-    good(run, "run", "copy", "--source", str(tmp_path / "in.txt"), "--out", str(plugins))
+    copy = ("run", "copy", "--source", str(tmp_path / "in.txt"), "--out", str(plugins))
+    good(run, *copy)
     assert "words" == (plugins / "copy.txt").read_text()
+    again = run(
+        "plugin", "run", "copy", "--source", str(tmp_path / "in.txt"), "--out", str(plugins)
+    )
+    assert (65, True) == (again.returncode, "there is such a file already" in again.stderr)
     assert "shouting" in good(run, "logs", "loud")
     assert "" == good(run, "logs", "disk")
     for wrong in (("--times", "x", "--text", "a"), ("a",), ("--no", "1"), ()):
         assert 65 == run("plugin", "run", "shout", *wrong).returncode
+
+
+def test_what_a_plugin_says_steers_neither_terminal_nor_files(
+    run: Run, plugins: Path, tmp_path: Path
+) -> None:
+    code = """
+@system_command.register
+def steer():
+    return "a\\x1b[31m\\u202e\\x9b1mb"
+@system_command.register
+def hide():
+    made = File("x", "words")
+    open(".profile", "w").write("evil")
+    made.name = ".profile"
+    return made
+"""
+    (plugins / "evil.py").write_text(f"from clawdbot.plugins import *\n{code}")
+    good(run, "trust", "evil")
+    shown = good(run, "run", "steer")
+    assert "a\\x1b[31m\\u202e\\x9b1mb\n" == shown
+    told = good(run, "run", "steer", "--json")
+    assert told.isascii()
+    assert "a\x1b[31m\u202e\x9b1mb" == json.loads(told)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert ".profile (4 B)\n" in good(run, "run", "hide")
+    good(run, "run", "hide", "--out", str(out))
+    assert ["profile"] == [path.name for path in out.iterdir()]
 
 
 def test_what_a_plugin_asks_for_is_shown(run: Run, plugins: Path) -> None:
