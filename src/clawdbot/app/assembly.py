@@ -152,8 +152,7 @@ async def assembled(
 def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], None]) -> Service:
     loaded, core, db, clock = ground.loaded, ground.loaded.core, ground.db, ground.clock
     bus, stream = ground.bus, ground.stream
-    supervisor, outbox = _delivery(ground)
-    journal = _journal(ground)
+    (supervisor, outbox), journal = _delivery(ground), _journal(ground)
     router = Router(core, providers_of(core, ground.client), bus, clock)
     reminders = Reminders(clock, stream, outbox.sweep)
     lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
@@ -186,6 +185,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
             ended=stop,
             deliver=outbox.wake,
             epoch=ground.epoch,
+            sandbox=ground.hands.sandbox,
         ),
         setup=setup,
         epoch=ground.epoch,

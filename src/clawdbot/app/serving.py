@@ -105,6 +105,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         return {
             "outbox_depth": status.outbox,
             "outbox_oldest_seconds": status.oldest_row_s,
+            "sandbox_mechanisms": sum(each.usable for each in status.sandbox),
             "turns_waiting": sum(n for s, n in status.turns.items() if s != TurnState.DEAD),
             "turns_oldest_seconds": status.oldest_turn_s,
             "approvals_waiting": status.approvals,

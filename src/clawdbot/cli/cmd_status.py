@@ -62,6 +62,8 @@ def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:
             how = say("sends, but: {reason}", reason=reason)
         remedy = say(channel.remedy) if channel.remedy else ""
         yield f"{channel.kind}/{channel.account}", f"{how} {remedy}".strip()
+    usable = [each.name for each in status.sandbox if each.usable]
+    yield say("Sandbox"), next(iter(usable), say("nothing isolates: see `clawdbot doctor`"))
     if not status.room_left:
         yield say("Disk"), say("almost full: nothing is accepted")
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "stop": "Stop the service.",
     "restart": "Restart the service.",
     "status": "Tell how the service fares.",
+    "doctor": "Tell what ails, why, and the line that mends it.",
     "setup": "Set the assistant up: owner, language, model, Telegram.",
     "chat": "Talk to the assistant, or ask it one question.",
     "user": "List users and let strangers in.",

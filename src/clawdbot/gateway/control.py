@@ -28,6 +28,8 @@ from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.gateway.setup import Answers, Finding, Setup
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
+from clawdbot.sandbox.run import Sandbox
+from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store import inbox, outbox, people, rights, turns
 from clawdbot.store.people import Pairing
 from clawdbot.tools.plugins import Plugins
@@ -69,6 +71,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     undelivered: tuple[Undelivered, ...]
     owner: str
     room_left: bool
+    sandbox: tuple[Mechanism, ...]
     approvals: int
     oldest_approval_s: float
 
@@ -126,6 +129,7 @@ class Control(Custody):
     ended: Callable[[], None]
     deliver: Callable[[str], None]
     epoch: str
+    sandbox: Sandbox
     address: str = ""
     since: float = field(init=False)
 
@@ -135,7 +139,7 @@ class Control(Custody):
 
     async def status(self) -> Status:
         """Tell how the service fares."""
-        now = self.clock.now()
+        now, mechanisms = self.clock.now(), await self.sandbox.mechanisms()
 
         def look(tx: Tx) -> Status:
             depth, since = outbox.depth(tx)
@@ -156,6 +160,7 @@ class Control(Custody):
                 undelivered=tuple(map(_undelivered, outbox.failed(tx, 10))),
                 owner=owners[0].name if owners else "",
                 room_left=self.room_left(),
+                sandbox=mechanisms,
                 approvals=asked,
                 oldest_approval_s=max(0.0, now - asked_since) if asked_since else 0.0,
             )

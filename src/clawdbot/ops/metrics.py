@@ -59,6 +59,7 @@ LEVELS = {
     "outbox_depth": "Outbox rows that wait",
     "outbox_oldest_seconds": "Age of the oldest outbox row that waits",
     "turns_waiting": "Turns that are not finished",
+    "sandbox_mechanisms": "Sandbox mechanisms whose self-test passed; without any nothing runs",
     "turns_oldest_seconds": "Age of the oldest unfinished turn",
     "approvals_waiting": "Questions that wait for a yes",
     "approvals_oldest_seconds": "Age of the oldest question that waits",

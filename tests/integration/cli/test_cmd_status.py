@@ -29,6 +29,7 @@ def test_a_service_that_runs(run: Run, environ: dict[str, str], home: Path) -> N
         shown = dict(line.split("\t") for line in run("status").stdout.splitlines())
         assert "none yet: run `clawdbot setup`" == shown["Owner"]
         assert status["address"] == shown["Control panel"]
+        assert "bubblewrap" == shown["Sandbox"]
         assert shown["telegram/main"].startswith("down: ")
         chinese = run("--lang", "zh", "status").stdout
         assert "控制面板\thttp://127.0.0.1:" in chinese

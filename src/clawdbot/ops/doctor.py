@@ -1,0 +1,154 @@
+"""What ails this installation, and the line that mends it: facts become findings.
+
+A finding that is not `ok` needs the user; one that is may still name what could be better.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from clawdbot.domain.errors import Failure
+from clawdbot.domain.settings import Core, Protocol
+from clawdbot.domain.text import say, told
+from clawdbot.gateway.control import Status
+from clawdbot.sandbox.chromium import CHROMIUM, DRIVER
+from clawdbot.sandbox.selftest import Mechanism
+from clawdbot.store.proof import Verdict
+
+_SHOWN_MOST = 3
+# What stands there is the user's own, or was made in a box; the folders above close it.
+_OPEN_TO_ALL = {"plugins", "work"}
+_SERVED = {Protocol.OPENAI, Protocol.ANTHROPIC}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in one area, and the line that mends or betters it."""
+
+    area: str
+    ok: bool
+    text: str
+    remedy: str = ""
+
+
+def files(home: Path, language: str) -> Finding:
+    """Look for files and folders that others on this machine could read."""
+    loose = [str(path) for path in _tree(home) if _mode(path) & 0o077]
+    if not loose:
+        text = say(language, "{home} is closed to others.", home=home)
+        return Finding(area=say(language, "Files"), ok=True, text=text)
+    more = f" (+{len(loose) - _SHOWN_MOST})" if len(loose) > _SHOWN_MOST else ""
+    names = ", ".join(loose[:_SHOWN_MOST]) + more
+    text = say(language, "Others can read: {files}", files=names)
+    return Finding(area=say(language, "Files"), ok=False, text=text, remedy=f"chmod -R go= {home}")
+
+
+def programs(language: str) -> Iterator[Finding]:
+    """Look for what the browser and other servers' tools need; nothing else needs them."""
+    there = [path for path in (CHROMIUM, DRIVER) if not path.exists()]
+    needs: tuple[tuple[str, bool, str], ...] = (
+        ("Chromium", not there, "sudo apt-get install chromium chromium-driver"),
+        ("selenium", find_spec("selenium") is not None, "pip install 'clawdbot[browser]'"),
+        ("mcp", find_spec("mcp") is not None, "pip install 'clawdbot[mcp]'"),
+    )
+    for name, found, remedy in needs:
+        text = (
+            say(language, "installed")
+            if found
+            else say(language, "not installed; what needs it is not offered")
+        )
+        yield Finding(area=name, ok=True, text=text, remedy="" if found else remedy)
+
+
+def routes(core: Core, language: str) -> Iterator[Finding]:
+    """Tell which model answers on each route, and where none can."""
+    for name, route in core.model_routing.items():
+        area = say(language, "Model route {name}", name=name)
+        provider = core.providers.get(route.provider)
+        if provider is None or (provider.protocol in _SERVED and not provider.url):
+            text = say(language, "The provider {name} has no address.", name=route.provider)
+            yield Finding(area=area, ok=False, text=text, remedy="clawdbot setup")
+        elif name == "default" and provider.protocol is Protocol.OFFLINE:
+            text = say(language, "No language model is set; the offline assistant answers.")
+            yield Finding(area=area, ok=True, text=text, remedy="clawdbot setup")
+        else:
+            text = f"{route.provider} {route.model or provider.model}".strip()
+            yield Finding(area=area, ok=True, text=text)
+
+
+def sandbox(mechanisms: Sequence[Mechanism], language: str) -> Iterator[Finding]:
+    """Tell what each mechanism's self-test found; one that works is enough."""
+    works = any(each.usable for each in mechanisms)
+    for each in mechanisms:
+        text = say(language, "stops all {number} probes", number=len(each.probes))
+        if each.opened:
+            text = say(
+                language, "switched off: it does not stop {probes}", probes=", ".join(each.opened)
+            )
+        elif not each.usable:
+            text = say(language, "switched off: {reason}", reason=told(language, each.reason))
+        area = say(language, "Sandbox: {name}", name=each.name)
+        yield Finding(area=area, ok=works, text=text, remedy=each.remedy)
+
+
+def service(status: Status, language: str) -> Iterator[Finding]:
+    """Tell whether it runs, has room, and reaches its channels."""
+    silent = not status.address and bool(status.channels)
+    text = say(language, "runs") if status.address else say(language, "does not run")
+    remedy = "" if status.address else "clawdbot start"
+    yield Finding(area=say(language, "Service"), ok=not silent, text=text, remedy=remedy)
+    room = (
+        say(language, "enough room")
+        if status.room_left
+        else say(language, "almost full: nothing is accepted")
+    )
+    yield Finding(area=say(language, "Disk"), ok=status.room_left, text=room)
+    for each in status.channels if status.address else ():
+        text = (
+            say(language, "works")
+            if each.up
+            else say(language, "down: {reason}", reason=told(language, each.reason))
+        )
+        remedy = told(language, each.remedy)
+        area = f"{each.kind}/{each.account}"
+        yield Finding(area=area, ok=each.up, text=text, remedy=remedy)
+
+
+def record(verdict: Verdict, language: str) -> Finding:
+    """Tell whether the audit trail is as it was written."""
+    area = say(language, "Record")
+    if bad := verdict.bad:
+        place = say(language, "Chain {chain}, row {place}", chain=bad.chain, place=bad.place)
+        text = f"{place}: {say(language, bad.fault)}"
+        return Finding(area=area, ok=False, text=text, remedy="clawdbot audit verify")
+    text = say(
+        language,
+        "{rows} rows and {number} checkpoints are as they were written.",
+        rows=verdict.rows,
+        number=verdict.checkpoints,
+    )
+    return Finding(area=area, ok=True, text=text)
+
+
+def failed(area: str, error: Failure, language: str) -> Finding:
+    """Tell of a part that could not even be looked at."""
+    text, remedy = told(language, str(error)), told(language, error.remedy)
+    return Finding(area=area, ok=False, text=text, remedy=remedy)
+
+
+def _tree(home: Path) -> Iterable[Path]:
+    yield home
+    for folder, folders, names in os.walk(home):
+        folders[:] = [name for name in folders if name not in _OPEN_TO_ALL]
+        yield from (Path(folder, name) for name in (*folders, *names))
+
+
+def _mode(path: Path) -> int:
+    try:
+        found = path.lstat().st_mode
+    except OSError:  # it went while we looked
+        return 0
+    return 0 if stat.S_ISLNK(found) else found
