@@ -174,11 +174,12 @@ class FileRoot(Section, frozen=True):
 
 
 class Shell(Section, frozen=True):
-    """Commands in the sandbox: how long one may run, what it may use, how much it may print."""
+    """Commands in the sandbox: how long one may run, what it may use, what it must leave free."""
 
     wall_s: Seconds = 900.0
     memory_mb: Count = 1024
     output_bytes: Count = 1_048_576
+    leave_mb: Count = 512
 
 
 class Outbox(Section, frozen=True):

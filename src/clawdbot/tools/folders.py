@@ -16,6 +16,7 @@ class Folders:
     """Finds the folder that a path is in."""
 
     def __init__(self, home: Path, roots: dict[str, FileRoot]) -> None:
+        self.home = home
         self._work = home / "data" / "work"
         self._roots = roots
 

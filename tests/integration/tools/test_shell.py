@@ -83,6 +83,8 @@ async def test_a_long_run_goes_on_is_read_by_pages_and_stopped(tmp_path: Path) -
 async def test_time_and_output_are_bounded(tmp_path: Path) -> None:
     async with shell(tmp_path, wall_s=1.0) as hand:
         assert "ended after 1 s" in await hand("shell", script="sleep 600", wait_s=5)
+    async with shell(tmp_path, leave_mb=10**9) as hand:
+        assert "the disk is almost full" in await hand("shell", command=["sleep", "600"], wait_s=10)
     async with shell(tmp_path, output_bytes=10_000) as hand:
         assert "ended: too much output" in await hand("shell", script="yes", wait_s=10)
 

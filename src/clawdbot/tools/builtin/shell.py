@@ -5,6 +5,7 @@ can be stopped. It ends with the service.
 """
 
 import asyncio
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -24,6 +25,7 @@ Wait = Annotated[float, Meta(gt=0, le=300, description="seconds to wait for its 
 _PAGE = 8_000
 _PIECE = 65_536
 _KEPT_MOST = 32
+_LOOK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -111,14 +113,9 @@ class Shell:
                 self._sandbox.opened(Box(argv=argv, binds=binds, limits=limits)) as process,
             ):
                 run.process = process
-                while piece := await process.output.read(_PIECE):
-                    run.output += piece[: settings.output_bytes - len(run.output)]
-                    if len(run.output) >= settings.output_bytes:
-                        run.fault = "ended: too much output"
-                        break
-                else:
-                    code = await process.wait()
-                    run.state = f"exit code {code}"
+                run.fault = await self._listen(run, process)
+                if not run.fault:
+                    run.state = f"exit code {await process.wait()}"
         except TimeoutError:
             run.fault = f"ended after {settings.wall_s:.0f} s"
         except ToolFailed as error:
@@ -126,6 +123,24 @@ class Shell:
         finally:
             run.state = run.fault or (run.state if run.state != "running" else "ended")
             run.ended.set()
+
+    async def _listen(self, run: Run, process: Process) -> str:
+        """Take in what a run prints until it is over; name the bound that ended it before."""
+        most, folder = self._settings.output_bytes, self._folders.home
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    piece = await process.output.read(_PIECE)
+            except TimeoutError:
+                # A box writes to our disk: it must leave room for what is accepted.
+                if shutil.disk_usage(folder).free < self._settings.leave_mb << 20:
+                    return "ended: the disk is almost full"
+                continue
+            if not piece:
+                return ""
+            run.output += piece[: most - len(run.output)]
+            if len(run.output) >= most:
+                return "ended: too much output"
 
     def _remember(self, name: str, run: Run) -> None:
         over = [key for key, old in self._runs.items() if old.ended.is_set()]
