@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
@@ -62,9 +63,12 @@ class Sandbox:
     def __init__(self, folder: Path, makers: Sequence[Maker] | None = None) -> None:
         self._folder = folder
         self._makers: Sequence[Maker] = makers or (Bubblewrap(folder, SEARCH), Landlock(folder))
-        self._cgroups = Cgroups()
         self._testing = asyncio.Lock()
         self._found: tuple[Mechanism, ...] = ()
+
+    @cached_property
+    def _cgroups(self) -> Cgroups:
+        return Cgroups()
 
     async def mechanisms(self) -> tuple[Mechanism, ...]:
         """Tell what each mechanism is worth on this host, the best first."""

@@ -20,6 +20,7 @@ from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 
 # A few of everything, so that the limits can be met in milliseconds.
 _LIMITS = Limits(wall_s=10, cpu_s=5, memory_mb=256, processes=6, files=64, file_mb=1, tmp_mb=1)
+_ROOTED = "Nothing limits root's processes here. Run clawdbot as an ordinary user."
 
 
 class Maker(Protocol):
@@ -65,7 +66,13 @@ async def examine(
         return Mechanism(name=maker.name, usable=False, reason=str(error), remedy=maker.remedy())
     except ValueError:
         return Mechanism(name=maker.name, usable=False, reason="The self-test broke off.")
-    return Mechanism(name=maker.name, usable=all(found.values()), probes=found)
+    rooted = os.getuid() == 0 and not found.get("processes")
+    return Mechanism(
+        name=maker.name,
+        usable=bool(found) and all(found.values()),
+        reason=_ROOTED if rooted else "",
+        probes=found,
+    )
 
 
 def _program(canary: Path) -> tuple[str, ...]:

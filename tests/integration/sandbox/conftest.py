@@ -35,12 +35,13 @@ def python(code: str, *binds: Bind, limits: Limits | None = None) -> Box:
 def still_there(mark: str) -> list[int]:
     """Wait for the end of the processes with a mark on their command line; list who stays."""
     deadline = time.monotonic() + 5
-    while (left := _marked(mark)) and time.monotonic() < deadline:
+    while (left := marked(mark)) and time.monotonic() < deadline:
         select.select([], [], [], 0.01)
     return left
 
 
-def _marked(mark: str) -> list[int]:
+def marked(mark: str) -> list[int]:
+    """List the living processes with a mark on their command line."""
     found = []
     for place in Path("/proc").iterdir():
         with suppress(OSError):

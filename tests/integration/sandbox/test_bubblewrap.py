@@ -10,7 +10,7 @@ from clawdbot.sandbox.bubblewrap import Bubblewrap
 from clawdbot.sandbox.process import GATE, GO, STATUS, _spawn, memory_file
 from clawdbot.sandbox.profile import Bind, Box
 from clawdbot.sandbox.run import SEARCH, Sandbox
-from tests.integration.sandbox.conftest import python, still_there
+from tests.integration.sandbox.conftest import marked, python, still_there
 
 
 def test_no_word_of_a_box_stands_on_the_command_line(tmp_path: Path) -> None:
@@ -90,6 +90,6 @@ def test_what_was_left_half_made_is_ended_at_the_next_start(tmp_path: Path) -> N
     os.waitpid(_spawn(command.argv, passed), 0)
     for descriptor in {*passed.values(), go}:
         os.close(descriptor)
-    assert 1 == len(still_there(mark))
+    assert 1 == len(marked(mark))
     Bubblewrap(tmp_path / "again", SEARCH).command(Box(argv=("true",)))
     assert [] == still_there(mark)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 
 from clawdbot.domain.errors import BadInput, SandboxRefused
 from clawdbot.sandbox import probes
@@ -41,9 +42,26 @@ async def test_a_mechanism_that_leaks_is_not_used(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path, [Leaky(tmp_path, SEARCH), Bubblewrap(tmp_path, SEARCH)])
     leaky, whole = await sandbox.mechanisms()
     assert (False, True) == (leaky.usable, whole.usable)
+    assert "" == leaky.reason
     assert {"io_uring", "keyctl", "netlink", "network", "unix sockets"} <= set(leaky.opened)
     refused = python("import socket\nsocket.socket(socket.AF_UNIX)")
     assert b"PermissionError" in (await sandbox.run(refused)).err
+
+
+class Crowded(Bubblewrap):
+    """A host that limits no processes."""
+
+    def command(self, box: Box) -> Command:
+        words = list(box.argv)
+        at = words.index("-c") + 1
+        words[at] = words[at].replace("range(8)", "range(0)")
+        return super().command(changed(box, argv=tuple(words)))
+
+
+async def test_root_is_told_what_an_ordinary_user_would_have(tmp_path: Path) -> None:
+    (crowded,) = await Sandbox(tmp_path, [Crowded(tmp_path, SEARCH)]).mechanisms()
+    assert (False, ["processes"]) == (crowded.usable, crowded.opened)
+    assert "ordinary user" in crowded.reason
 
 
 class Absent(Landlock):
