@@ -85,6 +85,7 @@ class Rights:
     lessened: frozenset[Effect] = frozenset()
     _left: Counter[str] = field(init=False)
     _promised: Counter[str] = field(default_factory=Counter)
+    _counted: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         granted = (a for a in self.rows.approvals if a.state == State.GRANTED)
@@ -98,8 +99,9 @@ class Rights:
         planned = ready.planned()
         approved = self._left[planned.hash] > self._promised[planned.hash]
         decision = decide(self._context(ready, approved=approved), ready.wish)
-        if isinstance(decision, Allow) and decision.rule == "approved":
-            self._promised[planned.hash] += 1
+        if isinstance(decision, Allow):
+            self._counted[planned.tool] += 1
+            self._promised[planned.hash] += decision.rule == "approved"
         if isinstance(decision, Ask) and (no := self._said_no(planned)):
             rule = "not answered" if no == State.EXPIRED else "refused"
             return Deny(rule, decision.trace)
@@ -135,6 +137,7 @@ class Rights:
 
     def _context(self, ready: Ready, *, approved: bool) -> Context:
         rows, user = self.rows, self.rows.user or ready.grant.user
+        name = ready.tool.manifest.name
         return Context(
             user=user,
             role=role_of(user, rows.custom) if rows.user is not None else NOBODY,
@@ -143,7 +146,7 @@ class Rights:
             given=self.given,
             standing=rows.standing,
             approved=approved,
-            recent=rows.recent.get(ready.tool.manifest.name, 0),
+            recent=rows.recent.get(name, 0) + self._counted[name],
         )
 
 

@@ -5,6 +5,7 @@ Covers clawdbot.gateway.approvals, clawdbot.agent.rights and clawdbot.agent.acti
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from clawdbot.domain.binding import Given
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.people import User
-from clawdbot.domain.policy import Allow, Ask
+from clawdbot.domain.policy import Allow, Ask, Deny, Effect
 from clawdbot.store.rights import Approval
 from clawdbot.tools.registry import Grant, Ready, Registry
 from tests.integration.gateway.test_approvals import Bank, Talk, bank, rows
@@ -64,6 +65,15 @@ def test_one_yes_is_for_one_of_two_equal_calls() -> None:
     assert isinstance(second, Ask)
 
 
+def test_an_hours_limit_holds_within_one_message_too() -> None:
+    limited = replace(Bank().tools[0].manifest, per_hour=3, effect=Effect.WRITE)
+    calls = [ready(Bank(), f"0.{number}") for number in range(4)]
+    several = [replace(call, tool=replace(call.tool, manifest=limited)) for call in calls]
+    rows_ = Rows(user=OWNER, custom={}, standing=(), approvals=[], recent={"pay": 1})
+    rights = Rights(rows=rows_, given=Given(), tainted=False, private=False, spent=())
+    assert [Allow, Allow, Deny, Deny] == [type(rights.weigh(call)) for call in several]
+
+
 async def held(talk: Talk, text: str = "pay the rent") -> dict[str, object]:
     """Ask, and say yes while another turn has the lane."""
     approval = await talk.asked(text)
@@ -84,6 +94,20 @@ async def test_a_yes_falls_with_whoever_gave_it(short_home: Path) -> None:
         # Now only an admin may, and there is none: this screen shows it without buttons.
         assert ("open", []) == (again["state"], again["choices"])
         assert [] == counter.paid
+
+
+async def test_a_yes_falls_with_another_who_gave_it(short_home: Path) -> None:
+    boss = "INSERT INTO users VALUES ('boss', 'Boss', 'owner', 'en', 'UTC', '', 1, 1)"
+    async with bank(short_home) as (_, talk, counter):
+        first = await held(talk)
+        change(short_home, boss)
+        change(short_home, "UPDATE approvals SET decided_by = 'boss'")
+        await talk.next("final")
+        again = await talk.next("approval")
+        assert first["id"] != again["id"]
+        assert [] == counter.paid
+        await talk.answer(again, "yes")
+        await talk.until_said("paid 900 to landlord")
 
 
 @pytest.mark.parametrize(
