@@ -12,12 +12,14 @@ from clawdbot.config import home
 from clawdbot.domain.errors import Failure, NotRunning
 from clawdbot.gateway.control import Control, Status
 from clawdbot.gateway.control import named as named_call
-from clawdbot.net.local import Local
+from clawdbot.net.local import ANSWER_S, Local
 from clawdbot.ops import process
 from clawdbot.ops.lines import Redactor
 from clawdbot.ops.logs import logging_to
+from clawdbot.tools.plugins import Plugins
 
 _START_S = 60.0
+_RUN_S = 3700.0  # a plugin may take an hour
 
 H = TypeVar("H")
 P = ParamSpec("P")
@@ -43,7 +45,8 @@ class Hand:
             part: H = getattr(self.service, what.__qualname__.partition(".")[0].lower())
             return await what(part, *given, **named)
         kind: type[R] = get_type_hints(what)["return"]
-        return await self.local.call("POST", f"/{named_call(what)}", kind, given)
+        seconds = _RUN_S if what is Plugins.run else ANSWER_S
+        return await self.local.call("POST", f"/{named_call(what)}", kind, given, seconds)
 
     async def renewed(self, before: Status) -> Status:
         """Wait for the service's next life."""

@@ -15,7 +15,7 @@ from clawdbot.domain.errors import Denied, Failure, NotRunning
 
 T = TypeVar("T")
 
-_ANSWER_S = 120.0  # the service may be asking a model
+ANSWER_S = 120.0  # the service may be asking a model
 _HEARTBEAT_S = 20.0
 _MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 
@@ -53,7 +53,7 @@ class Local:
             "http://local",
             connector=aiohttp.UnixConnector(self._path),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=_ANSWER_S),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_S),
         )
         return self
 
@@ -61,11 +61,14 @@ class Local:
         """Close every connection."""
         await self._session.close()
 
-    async def call(self, method: str, path: str, kind: type[T], value: object = None) -> T:
+    async def call(
+        self, method: str, path: str, kind: type[T], value: object = None, seconds: float = ANSWER_S
+    ) -> T:
         """Ask, and read the answer; raises NotRunning, or what the service raised."""
         body = None if value is None else msgspec.json.encode(value)
+        limit = aiohttp.ClientTimeout(total=seconds)
         try:
-            async with self._session.request(method, path, data=body) as answer:
+            async with self._session.request(method, path, data=body, timeout=limit) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unreached(error) from error

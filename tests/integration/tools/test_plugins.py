@@ -1,5 +1,6 @@
 """What an owner trusts runs, exactly as it was, in a box; nothing else does."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -174,6 +175,22 @@ async def test_a_file_that_is_swapped_after_the_look_does_not_run(
     with pytest.raises(Untrusted):
         await stage.tool("hello")
     assert {"hello": "broken"} == await stage.states()
+
+
+async def test_a_file_that_is_swapped_during_the_look_is_not_what_was_trusted(stage: Stage) -> None:
+    path = stage.write("hello", HELLO)
+    kept = stage.folder.parent / "data" / "plugins"
+    async with asyncio.TaskGroup() as group:
+        trusting = group.create_task(stage.trust.trust("hello"))
+        while not kept.exists():  # it was read, and is being told of in its box
+            await asyncio.sleep(0)
+        path.write_text(HELLO.replace("hi", "evil"))
+    assert "trusted" == trusting.result().state
+    with pytest.raises(Untrusted):
+        await stage.tool("hello")
+    assert {"hello": "changed"} == await stage.states()
+    path.write_text(HELLO)
+    assert "hi you" == await stage.tool("hello")
 
 
 async def test_kept_bytes_that_were_touched_are_not_offered(stage: Stage) -> None:
