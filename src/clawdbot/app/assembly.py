@@ -129,7 +129,7 @@ async def assembled(
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
         audit = Audit(vault, f"{NODE}:{clock.ulid()}", core.audit.checkpoint_rows)
         hands = hands_of(loaded, client, db, vault, outside.tools)
-        async with extended(loaded, db, clock, audit, hands) as (plugins, trust):
+        async with extended(loaded, db, clock, vault, audit, hands) as (plugins, trust):
             ground = _Ground(
                 loaded=loaded,
                 clock=clock,

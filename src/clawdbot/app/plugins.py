@@ -1,54 +1,94 @@
-"""Plugins put together: their workers, the network that a manifest grants, trust, tools."""
+"""Plugins put together: their workers, the network and the browser that they get, trust, tools."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
 from clawdbot.app.hands import Hands
 from clawdbot.config.load import Loaded
+from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.ports import Clock, Db
+from clawdbot.domain.settings import Net
 from clawdbot.net import proxy
+from clawdbot.net.client import authorities
 from clawdbot.net.egress import Rules
 from clawdbot.net.fetch import Guard
 from clawdbot.net.proxy import Pass, Passage, Proxy
-from clawdbot.sandbox.worker import Line, Lines, Pool, Program
+from clawdbot.sandbox.broker import Broker, Errand
+from clawdbot.sandbox.chromium import Browsers
+from clawdbot.sandbox.python import selenium
+from clawdbot.sandbox.worker import Around, Line, Order, Pool, Program
 from clawdbot.store.audit import Audit
+from clawdbot.store.vault import Vault
+from clawdbot.tools.keyring import Keyring
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.trust import Trust
 
 
 @asynccontextmanager
 async def extended(
-    loaded: Loaded, db: Db, clock: Clock, audit: Audit, hands: Hands
+    loaded: Loaded, db: Db, clock: Clock, vault: Vault, audit: Audit, hands: Hands
 ) -> AsyncIterator[tuple[Plugins, Trust]]:
     """Offer what is trusted among the tools; workers and their connections end with this."""
-    net = loaded.core.net
-    async with (
-        proxy.opened(Guard(net), net, _passed) as egress,
-        Pool(hands.sandbox, _lines(egress, net.private)).opened() as pool,
-    ):
-        home, registry, record = loaded.home, hands.registry, audit.append
-        plugins = Plugins(home, db, clock, pool=pool, registry=registry, record=record)
-        trust = Trust(home, db, clock, sandbox=hands.sandbox, plugins=plugins, record=record)
-        await plugins.begin()
-        yield plugins, trust
+    net, home, registry = loaded.core.net, loaded.home, hands.registry
+    keyring = Keyring(db, vault)
+    browsers = Browsers(
+        hands.sandbox, home / "data" / "browser", certificates=authorities(net.ca_file)
+    )
+    async with proxy.opened(Guard(net), net, _passed) as egress, browsers.opened():
+        ways = _Ways(egress, net, browsers, keyring)
+        async with Pool(hands.sandbox, ways.around).opened() as pool:
+            plugins = Plugins(
+                home,
+                db,
+                clock,
+                pool=pool,
+                registry=registry,
+                keyring=keyring,
+                record=audit.append,
+            )
+            trust = Trust(
+                home, db, clock, sandbox=hands.sandbox, plugins=plugins, record=audit.append
+            )
+            await plugins.begin()
+            yield plugins, trust
 
 
-def _lines(egress: Proxy, private: tuple[str, ...]) -> Lines:
-    """Lead a worker to the hosts that it was granted, and nowhere else."""
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Where plugins get: to granted hosts, by a socket or the browser, and nowhere else."""
+
+    egress: Proxy
+    net: Net
+    browsers: Browsers
+    keyring: Keyring
 
     @asynccontextmanager
-    async def lines(program: Program) -> AsyncIterator[Mapping[str, Line]]:
-        if not program.hosts:
-            yield {}
-            return
-        near = tuple(host for host in program.hosts if host in private)
-        rules = Rules.of(program.hosts, near)
-        with egress.box(Pass(who=f"plugin {program.main}", rules=rules)) as line:
-            yield {"net": line}
+    async def around(self, program: Program) -> AsyncIterator[Around]:
+        """Give a worker its lines."""
+        if program.browser:
+            if not selenium():
+                raise ToolFailed("Selenium is not installed: run install.sh --with browser")
+            with Broker.opened(self.browsers) as (broker, line):
+                lines = {"browser": line}
+                yield Around(lines=lines, call=lambda order: broker.call(self._errand(order)))
+        elif program.hosts:
+            with self.egress.box(self._pass(program.main, program.hosts)) as line:
+                yield Around(lines={"net": line})
+        else:
+            yield Around()
 
-    return lines
+    def _errand(self, order: Order) -> Errand:
+        def carry(way: Line) -> AbstractContextManager[None]:
+            return self.egress.browser(way, self._pass(order.name, order.hosts))
+
+        return Errand(keyring=self.keyring, carry=carry, secrets=order.secrets)
+
+    def _pass(self, who: str, hosts: tuple[str, ...]) -> Pass:
+        near = tuple(host for host in hosts if host in self.net.private)
+        return Pass(who=f"plugin {who}", rules=Rules.of(hosts, near))
 
 
 def _passed(passage: Passage) -> None:

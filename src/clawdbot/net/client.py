@@ -206,8 +206,16 @@ class Client:
         return aiohttp.ClientTimeout(connect=connect_s, sock_read=request.timeout_s)
 
 
-def _trust(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def authorities(ca_file: str) -> tuple[bytes, ...]:
+    """Read the settings' private authorities, as DER; raises SettingsInvalid."""
+    if not ca_file:
+        return ()
+    only = _trust(ca_file, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return tuple(only.get_ca_certs(binary_form=True))
+
+
+def _trust(ca_file: str, context: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    context = context or ssl.create_default_context()
     try:
         context.load_verify_locations(ca_file)
     except OSError as error:

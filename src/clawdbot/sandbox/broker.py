@@ -10,8 +10,8 @@ A task runs scripts or types secrets, never both: a script prepares a page, or l
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,6 +73,14 @@ class Broker:
         self._stack = AsyncExitStack()
         self._task: _Task | None = None
         line.setblocking(False)  # noqa: FBT003 - positional only
+
+    @classmethod
+    @contextmanager
+    def opened(cls, browsers: Browsers) -> Iterator[tuple["Broker", socket.socket]]:
+        """Make a broker and the worker's end of its line."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            yield cls(browsers, ours), theirs
 
     @asynccontextmanager
     async def call(self, errand: Errand) -> AsyncIterator[None]:

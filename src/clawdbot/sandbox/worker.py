@@ -9,7 +9,7 @@ import socket
 from base64 import b64encode
 from binascii import Error as BadBase64
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,8 +62,6 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Line = socket.socket
-# The sockets of a worker by their names (`net`, `browser`), for as long as it lives.
-Lines = Callable[[Program], AbstractAsyncContextManager[Mapping[str, Line]]]
 
 
 class Printed(msgspec.Struct, frozen=True, tag_field="is", tag="printed"):
@@ -112,12 +110,17 @@ _DECODER: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(_Frame)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One call: the function, its arguments, the files that it is given, how long it may take."""
+    """One call: the function, its arguments, the files that it is given, how long it may take.
+
+    `hosts` and `secrets` are for its browser.
+    """
 
     name: str
     arguments: Mapping[str, object]
     files: Mapping[str, bytes] = field(default_factory=dict)
     timeout_s: float = 30.0
+    hosts: tuple[str, ...] = ()
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +131,23 @@ class Answer:
     files: Mapping[str, bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """The sockets of a worker by their names (`net`, `browser`), and what goes with each call."""
+
+    lines: Mapping[str, Line] = field(default_factory=dict)
+    call: Callable[[Order], AbstractAsyncContextManager[None]] = lambda _: nullcontext()
+
+
+Lines = Callable[[Program], AbstractAsyncContextManager[Around]]  # for as long as a worker lives
 Heard = Callable[[Printed | Progress], None]
 
 
 class Worker:
     """A process that has loaded a plugin; one call at a time."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, around: Around) -> None:
+        self.around = around
         self.calls = 0
         self.idle = True  # nothing of a call is on its way
         self.functions = b""
@@ -330,7 +343,7 @@ class Pool:
     @staticmethod
     async def _asked(worker: Worker, order: Order, heard: Heard) -> Answer:
         try:
-            async with asyncio.timeout(order.timeout_s):
+            async with asyncio.timeout(order.timeout_s), worker.around.call(order):
                 return await worker.call(order, heard)
         except TimeoutError as error:
             raise PluginFailed("The plugin did not answer in time and was stopped.") from error
@@ -355,9 +368,9 @@ class Pool:
         return slot.worker
 
     async def _started(self, program: Program, stack: AsyncExitStack, heard: Heard) -> Worker:
-        lines = await stack.enter_async_context(self._lines(program))
-        box = self._sandbox.opened(program.box(lines), tuple(lines.values()))
-        worker = Worker(await stack.enter_async_context(box))
+        around = await stack.enter_async_context(self._lines(program))
+        box = self._sandbox.opened(program.box(around.lines), tuple(around.lines.values()))
+        worker = Worker(await stack.enter_async_context(box), around)
         await worker.load(heard)
         if program.functions and worker.functions != program.functions:
             raise PluginFailed("The plugin registers other functions than its owner trusted.")
@@ -369,6 +382,6 @@ def _strange() -> PluginFailed:
 
 
 @asynccontextmanager
-async def _none(_: Program) -> AsyncIterator[Mapping[str, Line]]:
+async def _none(_: Program) -> AsyncIterator[Around]:
     """Lead nowhere."""
-    yield {}
+    yield Around()

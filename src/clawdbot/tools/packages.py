@@ -16,7 +16,7 @@ import stat
 from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ParamSpec
@@ -97,8 +97,6 @@ def read(path: Path) -> Package:
         raise PluginFailed(f"{path.name} cannot be read: {error.strerror or error}") from error
     if not NAME.fullmatch(package.name):
         raise PluginFailed("Name a plugin with lower-case letters, digits and underscores.")
-    if any(b"browser_automation" in data for data in package.files.values()):
-        return replace(package, more=_selenium())
     return package
 
 
@@ -264,14 +262,6 @@ def _installed(point: "EntryPoint") -> Package:
         raise PluginFailed(f"The installed package of {point.name} cannot be read.")
     site = str(Path(str(distribution.locate_file(""))).resolve())
     return Package(name=point.name, main=module, files=files, more=(site,), installed=True)
-
-
-def _selenium() -> tuple[str, ...]:
-    """Name the folder of the library that browser tasks are written with."""
-    from importlib.util import find_spec  # noqa: PLC0415 - rarely needed
-
-    spec = find_spec("selenium")
-    return (str(Path(spec.origin).parents[1]),) if spec and spec.origin else ()
 
 
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:

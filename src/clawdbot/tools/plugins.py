@@ -15,10 +15,11 @@ import structlog
 import yaml
 
 from clawdbot.domain.approval import canonical, digest_of
-from clawdbot.domain.errors import BadInput, PluginFailed, Untrusted
+from clawdbot.domain.errors import BadInput, Denied, PluginFailed, Untrusted
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.sandbox.profile import Bind
+from clawdbot.sandbox.python import selenium
 from clawdbot.sandbox.worker import (
     FILES_MOST,
     Answer,
@@ -33,6 +34,7 @@ from clawdbot.store import people, plugins
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.plugins import Trusted
 from clawdbot.tools import packages
+from clawdbot.tools.keyring import Keyring
 from clawdbot.tools.manifest import (
     Function,
     Functions,
@@ -79,6 +81,7 @@ class Plugins:
         *,
         pool: Pool,
         registry: Registry,
+        keyring: Keyring,
         record: Callable[[Tx, Entry], object],
     ) -> None:
         self._folder = home / "plugins"
@@ -87,6 +90,7 @@ class Plugins:
         self._clock = clock
         self.pool = pool
         self.registry = registry
+        self._keyring = keyring
         self._record = record
         self.rows: dict[str, Row] = {}
         self.left_out: dict[str, list[str]] = {}
@@ -128,7 +132,7 @@ class Plugins:
         except msgspec.DecodeError as error:
             raise BadInput(f"{found.name}: {error}") from error
         user = await self._db.write(lambda tx: self._begun(tx, found, arguments))
-        answer = await self._call(row, user, found, arguments, files)
+        answer = await self._call(row, user, found, arguments, files, own=True)
         return Ran(value=answer.value, text=_text(answer), files=dict(answer.files))
 
     def _find(self, function: str) -> tuple["Row", Function]:
@@ -198,22 +202,37 @@ class Plugins:
         function: Function,
         arguments: Mapping[str, object],
         files: Mapping[str, bytes],
+        *,
+        own: bool = False,
     ) -> Answer:
+        """Call a function; only on the owner's `own` word with secrets that it did not declare."""
         if not self._unchanged(row):
             raise Untrusted(
                 "This plugin was changed since it was trusted. Look at it and trust it again."
             )
+        browses = function.kind is Surrounding.BROWSER
+        names: set[str] = set()
+        if browses:
+            arguments = {k: await self._keyring.held(v, names) for k, v in arguments.items()}
+        if not own and names - set(function.secrets):
+            raise Denied("This function does not declare that secret.")
+        secrets = frozenset(names)
         program = Program(
             main=row.main,
             folder=str(self._kept / row.hash),
-            more=row.more,
+            more=(*row.more, *selenium()) if browses else row.more,
             binds=tuple(Bind(host=path, write=write) for path, write in function.places),
-            hosts=function.hosts,
-            browser=function.kind is Surrounding.BROWSER,
+            hosts=() if browses else function.hosts,
+            browser=browses,
             functions=row.told,
         )
         order = Order(
-            name=function.name, arguments=arguments, files=files, timeout_s=function.timeout
+            name=function.name,
+            arguments=arguments,
+            files=files,
+            timeout_s=function.timeout,
+            hosts=(*function.hosts, *await self._keyring.hosts(secrets)),
+            secrets=secrets,
         )
         # Functions with the same rights share a worker: one with less never runs beside more.
         rights = (*function.paths, *function.hosts, *function.secrets, function.kind)

@@ -13,6 +13,7 @@ import msgspec
 from clawdbot.domain.errors import BadInput, PluginFailed, Untrusted
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.sandbox.profile import Limits
+from clawdbot.sandbox.python import selenium
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.worker import Program
 from clawdbot.store import people, plugins, rights
@@ -150,7 +151,7 @@ class Trust:
         """Run a plugin's own tests, in a box without any right."""
         package = await asyncio.to_thread(packages.tests_of, _plain(name), self._folder)
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
-        box = Program(main="--test", folder=str(folder)).box()
+        box = Program(main="--test", folder=str(folder), more=selenium()).box()
         limited = msgspec.structs.replace(box, limits=Limits(wall_s=_TEST_S))
         outcome = await self._sandbox.run(limited)
         output = (outcome.out + outcome.err).decode(errors="replace")
@@ -226,7 +227,8 @@ class Trust:
     async def _told(self, package: Package) -> bytes:
         """Have a plugin tell what it registers, in a box without any right."""
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
-        program = Program(main=package.main, folder=str(folder), more=package.more)
+        more = (*package.more, *selenium())  # it may import what only its tasks get
+        program = Program(main=package.main, folder=str(folder), more=more)
         told = await self._plugins.pool.functions(program, hearing(package.name))
         for path in (place for each in read(told) for place, _ in each.places):
             if self._home.is_relative_to(path) or Path(path).is_relative_to(self._home):

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clawdbot.config.clock import SystemClock
+from clawdbot.config.key import MasterKey
 from clawdbot.domain.errors import BadInput, PluginFailed, ToolFailed, Untrusted
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.policy import Effect
@@ -21,7 +22,9 @@ from clawdbot.sandbox.worker import Pool
 from clawdbot.store import people, plugins, sqlite
 from clawdbot.store.audit import Entry
 from clawdbot.store.sqlite import SqliteDb
+from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin import facts, notebook
+from clawdbot.tools.keyring import Keyring
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.registry import Registry
 from clawdbot.tools.trust import Allowance, Trust
@@ -66,7 +69,16 @@ class Stage:
         def record(_: Tx, entry: Entry) -> None:
             self.recorded.append(entry)
 
-        self.plugins = Plugins(home, db, clock, pool=pool, registry=self.registry, record=record)
+        keyring = Keyring(db, Vault(MasterKey(home, {})))
+        self.plugins = Plugins(
+            home,
+            db,
+            clock,
+            pool=pool,
+            registry=self.registry,
+            keyring=keyring,
+            record=record,
+        )
         self.trust = Trust(home, db, clock, sandbox=sandbox, plugins=self.plugins, record=record)
 
     def write(self, name: str, code: str | bytes) -> Path:
