@@ -18,6 +18,7 @@ own_python=3.13 # brought where the host's is too old
 
 mode=install
 start=false
+browser=false
 yes=false
 source_url=""
 sources=""
@@ -51,6 +52,11 @@ read_arguments() {
     case $1 in
       --start) start=true ;;
       -y | --yes) yes=true ;;
+      --with)
+        [ "${2:-}" = browser ] || misuse "$1"
+        browser=true
+        shift
+        ;;
       --dry-run) mode=plan ;;
       --uninstall) mode=uninstall ;;
       -h | --help) mode=help ;;
@@ -112,6 +118,7 @@ install() {
     return
   fi
   add_sandbox
+  if $browser; then add_browser; fi
   activate
   release
   tell_next
@@ -365,6 +372,42 @@ has_sandbox() {
   [ "$(uname -s)" != Linux ] || command -v bwrap >/dev/null
 }
 
+# What the browser's tools and tasks need: Chromium with its driver, and Selenium for plugins.
+add_browser() {
+  if ! has_selenium; then
+    hold
+    step 'Installing Selenium' '安装 Selenium' install_selenium
+  fi
+  if has_chromium; then return; fi
+  packages="chromium chromium-driver"
+  by_hand=$packages
+  if command -v apt-get >/dev/null && may_install &&
+    step "Installing $packages" "安装 $packages" apt_install && has_chromium; then
+    return
+  fi
+  note 'The browser needs Chromium in /usr/lib/chromium, and its driver. Install them: %s' \
+    '浏览器需要 /usr/lib/chromium 中的 Chromium 及其驱动。请安装：%s' "$by_hand"
+}
+
+has_chromium() {
+  [ -x /usr/lib/chromium/chromium ] && [ -x /usr/bin/chromedriver ]
+}
+
+has_selenium() {
+  "$target/bin/python" -IBc 'import selenium.webdriver.remote.webdriver' 2>/dev/null
+}
+
+install_selenium() {
+  locked attrs certifi h11 outcome pysocks selenium sniffio sortedcontainers trio trio-websocket \
+    typing-extensions urllib3 websocket-client wsproto >"$work/browser.lock"
+  if [ ! -x "$work/tools/bin/python" ]; then
+    choose_python
+    "$python" -Im venv "$work/tools"
+  fi
+  pip --python "$target/bin/python" install --require-hashes --only-binary :all: --no-deps \
+    -r "$work/browser.lock"
+}
+
 # Ask on the terminal, which is there even where the script itself comes through a pipe.
 agree() {
   local answer=""
@@ -400,9 +443,14 @@ make_tools() {
 }
 
 install_locked() {
-  awk -v names=" $* " '/^[a-z]/ { split($1, part, "=="); wanted = index(names, " " part[1] " ") } wanted' \
-    "$sources/requirements-dev.lock" >"$work/tools.lock"
+  locked "$@" >"$work/tools.lock"
   pip install --require-hashes --only-binary :all: --no-deps -r "$work/tools.lock"
+}
+
+# Print the lines of these libraries, with their hashes.
+locked() {
+  awk -v names=" $* " '/^[a-z]/ { split($1, part, "=="); wanted = index(names, " " part[1] " ") } wanted' \
+    "$sources/requirements-dev.lock"
 }
 
 install_libraries() {
@@ -583,6 +631,10 @@ plan() {
   say '  - make an environment in %s' '  - 在 %s 创建环境' "${target:-$prefix/versions}"
   say '  - install the libraries of requirements.lock, each checked by its hash' \
     '  - 安装 requirements.lock 中的依赖库，逐一核对哈希'
+  if $browser; then
+    say '  - install Selenium, and with apt-get: chromium chromium-driver' \
+      '  - 安装 Selenium，并用 apt-get 安装：chromium chromium-driver'
+  fi
   say '  - install clawdbot, with %s as its command' '  - 安装 clawdbot，命令为 %s' "$launcher"
   if $start; then say '  - run: clawdbot start' '  - 执行：clawdbot start'; fi
 }
@@ -627,6 +679,7 @@ help() {
 
   --start         start clawdbot afterwards, in the foreground
   --yes           install missing system packages without asking
+  --with browser  also what tools and tasks in a browser need
   --source WHAT   install from a git repository, a .tar.gz or a folder,
                   not from the checkout around this file (or CLAWDBOT_SOURCE)
   --dry-run       print what would be done, change nothing
@@ -640,6 +693,7 @@ Recommended: Ubuntu 20.04, Debian 11, macOS or newer; 8 GB memory; 50 GB disk.' 
 
   --start         安装后在前台启动 clawdbot
   --yes           不询问，直接安装缺少的系统软件包
+  --with browser  同时安装浏览器工具和任务所需的组件
   --source 来源   从 git 仓库、.tar.gz 或文件夹安装，
                   而不是本文件所在的代码目录（或 CLAWDBOT_SOURCE）
   --dry-run       只显示将执行的步骤，不做改动

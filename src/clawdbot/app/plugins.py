@@ -22,6 +22,8 @@ from clawdbot.sandbox.python import selenium
 from clawdbot.sandbox.worker import Around, Line, Order, Pool, Program
 from clawdbot.store.audit import Audit
 from clawdbot.store.vault import Vault
+from clawdbot.tools.builtin.browser import Visits, tools
+from clawdbot.tools.folders import Folders
 from clawdbot.tools.keyring import Keyring
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.trust import Trust
@@ -39,7 +41,11 @@ async def extended(
     )
     async with proxy.opened(Guard(net), net, _passed) as egress, browsers.opened():
         ways = _Ways(egress, net, browsers, keyring)
-        async with Pool(hands.sandbox, ways.around).opened() as pool:
+        folders = Folders(home, loaded.core.files)
+        visits = Visits(browsers, egress, keyring, folders, (net, loaded.core.web))
+        async with visits.opened(), Pool(hands.sandbox, ways.around).opened() as pool:
+            if not browsers.missing:
+                registry.replace("browser", tools(visits))
             plugins = Plugins(
                 home,
                 db,

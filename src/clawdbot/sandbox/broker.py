@@ -53,14 +53,42 @@ class Errand:
 
 
 @dataclass(slots=True)
-class _Task:
-    """What the broker knows of a call's browser."""
+class Page:
+    """A task's browser, and what was typed there."""
 
     tab: Tab
     scripted: bool = False
     secret: bool = False  # one was typed
     typed: list[str] = field(default_factory=list)  # texts that no answer may hold
     spots: set[world.Spot] = field(default_factory=set)  # frames and documents that have one
+
+    async def is_shown(self) -> bool:
+        """Tell whether a document lives, in any window, into which a secret was typed."""
+        if self.spots:
+            self.spots &= await world.alive(self.tab)
+        return bool(self.spots)
+
+    def hides(self, answer: object) -> bool:
+        """Tell whether there is a secret in an answer."""
+        return webdriver.shows(answer, self.typed)
+
+    async def fill(self, element: str, wanted: Secretly, keyring: Keyring) -> None:
+        """Put a secret into a field; raises Denied where it does not belong."""
+        if self.scripted:
+            raise Denied("A task that ran a script types no secret.")
+        async with world.place_of(self.tab, element) as (session, place):
+            text = await keyring.text(wanted.secret, place.origin)
+            values = webdriver.fields(text.reveal())
+            if wanted.field not in values:
+                raise Denied(f"The secret has no field {wanted.field!r}.")
+            visible = wanted.field == USERNAME
+            given = [values[wanted.field], place.origin, visible]
+            before, self.secret = self.secret, True  # from here on no answer may hold it
+            self.typed += [] if visible else [values[wanted.field]]
+            self.spots.add((place.frame, place.document))
+            if why := await world.run_on(self.tab, session, place, world.PUT, given):
+                self.secret = before  # nothing was put in
+                raise Denied(_WHY.get(why, why))
 
 
 class Broker:
@@ -71,7 +99,7 @@ class Broker:
         self._line = line
         self._errand: Errand | None = None
         self._stack = AsyncExitStack()
-        self._task: _Task | None = None
+        self._task: Page | None = None
         line.setblocking(False)  # noqa: FBT003 - positional only
 
     @classmethod
@@ -137,7 +165,7 @@ class Broker:
 
     def _screened(self, answer: dict[str, object]) -> bytes:
         """Encode an answer; one that has a secret in it is not given."""
-        if self._task and webdriver.shows(answer, self._task.typed):
+        if self._task and self._task.hides(answer):
             answer = _failed(_UNSUPPORTED, "There is a secret in the answer.")
         return msgspec.json.encode(answer)
 
@@ -146,9 +174,7 @@ class Broker:
             return await self._begin()
         if (task := self._task) is None:
             raise Refused("There is no browser.", "invalid session id")
-        if task.spots:
-            task.spots &= await world.alive(task.tab)
-        webdriver.check(command, typed=task.secret, shown=bool(task.spots))
+        webdriver.check(command, typed=task.secret, shown=await task.is_shown())
         match command.kind:
             case Kind.END:
                 self._task = None
@@ -169,10 +195,10 @@ class Broker:
         if self._errand is None or self._task is not None:
             raise ToolFailed("A call has one browser at a time.")
         tab = await self._stack.enter_async_context(self._browsers.task(self._errand.carry))
-        self._task = _Task(tab)
+        self._task = Page(tab)
         return {"sessionId": tab.session, "capabilities": _CAPABILITIES}
 
-    async def _type(self, task: _Task, command: Command) -> object:
+    async def _type(self, task: Page, command: Command) -> object:
         """Type ordinary words, or put a secret in."""
         if (wanted := webdriver.secretly(command.text)) is None:
             if await _is_file(task.tab, command):
@@ -180,28 +206,10 @@ class Broker:
             return await task.tab.ask("POST", command.path, {"text": command.text})
         if self._errand is None or wanted.secret not in self._errand.secrets:
             raise Denied("This call was not given that secret.")
-        if task.scripted:
-            raise Denied("A task that ran a script types no secret.")
-        await self._put(task, command.element, wanted, self._errand.keyring)
+        await task.fill(command.element, wanted, self._errand.keyring)
         if wanted.keys:
             return await task.tab.ask("POST", command.path, {"text": wanted.keys})
         return None
-
-    @staticmethod
-    async def _put(task: _Task, element: str, wanted: Secretly, keyring: Keyring) -> None:
-        async with world.place_of(task.tab, element) as (session, place):
-            text = await keyring.text(wanted.secret, place.origin)
-            values = webdriver.fields(text.reveal())
-            if wanted.field not in values:
-                raise Denied(f"The secret has no field {wanted.field!r}.")
-            visible = wanted.field == USERNAME
-            given = [values[wanted.field], place.origin, visible]
-            before, task.secret = task.secret, True  # from here on no answer may hold it
-            task.typed += [] if visible else [values[wanted.field]]
-            task.spots.add((place.frame, place.document))
-            if why := await world.run_on(task.tab, session, place, world.PUT, given):
-                task.secret = before  # nothing was put in
-                raise Denied(_WHY.get(why, why))
 
 
 async def _ourselves(tab: Tab, command: Command) -> object:

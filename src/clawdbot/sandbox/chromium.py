@@ -85,7 +85,7 @@ class Browsers:
         sandbox: Sandbox,
         folder: Path,
         *,
-        most: int = 4,
+        most: int = 6,
         idle_s: float = 60.0,
         certificates: tuple[bytes, ...] = (),
         programs: tuple[Path, Path] = (CHROMIUM, DRIVER),
@@ -113,6 +113,11 @@ class Browsers:
     def pid(self) -> int:
         """Tell the box's first process; 0 while there is no browser."""
         return self._running.process.pid if self._running else 0
+
+    @property
+    def downloads(self) -> Path:
+        """Tell where tasks save, each in a folder of its own."""
+        return self._folder / "downloads"
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Browsers"]:
@@ -153,7 +158,7 @@ class Browsers:
         chromium, driver = map(str, self._programs)
         if missing := self.missing:
             raise ToolFailed(f"{missing} is missing: sudo apt install chromium chromium-driver")
-        policies, work = self._folder / "policies", self._folder / "downloads"
+        policies, work = self._folder / "policies", self.downloads
         for folder in (policies, work):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trusted = [b64encode(each).decode() for each in self._certificates]
@@ -270,7 +275,7 @@ class _Browser:
             saving: dict[str, object] = {"behavior": "deny", "browserContextId": context}
             if downloads:
                 place = f"{DOWNLOADS}/{downloads}"
-                saving |= {"behavior": "allowAndName", "downloadPath": place}
+                saving |= {"behavior": "allow", "downloadPath": place}
             await self.tell("Browser.setDownloadBehavior", "", saving)
             await tab.begin(_PORT)
             yield tab

@@ -174,7 +174,6 @@ _TABLE: tuple[tuple[str, str, Kind, type[Struct]], ...] = (
     ("GET", "source", Kind.SHOW, _Nothing),
     ("GET", f"(?:element/{_ID}/)?screenshot", Kind.SHOW, _Nothing),
 )
-_COMMANDS = tuple((method, re.compile(form), kind, body) for method, form, kind, body in _TABLE)
 _SESSION = re.compile(r"/session/([0-9a-f]{32})(?:/(.+))?")
 _PLACE = re.compile(r"https?://.+", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(
@@ -209,8 +208,8 @@ def read(frame: Frame, session: str) -> Command:
         return Command(kind=Kind.NEW, method="POST")
     found = _SESSION.fullmatch(frame.path)
     if found and found[1] == session:
-        for method, form, kind, body in _COMMANDS:
-            if method == frame.method and (match := form.fullmatch(found[2] or "")):
+        for method, form, kind, body in _TABLE:
+            if method == frame.method and (match := re.fullmatch(form, found[2] or "")):
                 return Command(
                     kind=kind,
                     method=method,

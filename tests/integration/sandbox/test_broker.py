@@ -95,7 +95,11 @@ async def test_a_plugin_submits_a_form_and_reads_on(at: Desk) -> None:
         field(driver).send_keys(PASSWORD)
         field(driver).submit()
         WebDriverWait(driver, 5, 0.02).until(lambda _: driver.find_elements(By.CLASS_NAME, "mail"))
-        return driver.page_source  # no document is left into which the secret was typed
+        found = driver.page_source  # no document is left into which the secret was typed
+        driver.back()
+        for name in ("user", "password"):
+            refused(partial(field(driver, name).get_property, "value"))
+        return found
 
     assert "Lunch?" in await at.play(plugin)
     assert_kept(at)

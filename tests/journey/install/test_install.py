@@ -176,7 +176,7 @@ def test_a_dry_run_tells_that_nothing_is_to_be_done(installed: Host, sources: Pa
     assert before == whole(installed.prefix)
 
 
-@pytest.mark.parametrize("arguments", [["--strat"], ["--source"], ["start"]])
+@pytest.mark.parametrize("arguments", [["--strat"], ["--source"], ["start"], ["--with"]])
 def test_a_wrong_argument_is_named(host: Host, arguments: list[str]) -> None:
     status, said = host.run(SCRIPT, *arguments)
     assert 2 == status
@@ -188,7 +188,8 @@ def test_a_wrong_argument_is_named(host: Host, arguments: list[str]) -> None:
 def test_help_tells_every_option(host: Host) -> None:
     english, chinese = (host.run(SCRIPT, "--help", LANG=tag) for tag in ("C", "zh_CN.UTF-8"))
     options = set(re.findall(r"(?m)^ +(?:-\w \| )?(--[\w-]+)\)", SCRIPT.read_text()))
-    assert {"--dry-run", "--help", "--source", "--start", "--uninstall", "--yes"} == options
+    known = {"--dry-run", "--help", "--source", "--start", "--uninstall", "--with", "--yes"}
+    assert known == options
     for status, said in (english, chinese):
         assert 0 == status
         assert options == set(re.findall(r"(?m)^  (--[\w-]+)", said))
@@ -237,6 +238,19 @@ def test_a_command_of_another_origin_stays(installed: Host, sources: Path) -> No
     assert "is not ours and stays as it is" in said
     assert "theirs" == installed.launcher.read_text()
     own.replace(installed.launcher)
+
+
+@BUILDS
+def test_the_browser_s_parts_come_when_asked_for(installed: Host, sources: Path) -> None:
+    _, planned = installed.run(sources / "install.sh", "--dry-run", "--with", "browser")
+    assert "Selenium" not in planned  # the plan of what is there already is empty
+    status, said = installed.run(sources / "install.sh", "--with", "browser")
+    assert 0 == status, said
+    python = next(installed.prefix.glob("current/bin/python"))
+    assert 0 == installed.run(python, "-IBc", "import selenium.webdriver.remote.webdriver")[0]
+    before = whole(installed.prefix / "versions")
+    assert 0 == installed.run(sources / "install.sh", "--with", "browser")[0]
+    assert before == whole(installed.prefix / "versions")
 
 
 def test_uninstalling_stops_the_service_and_keeps_the_data(host: Host) -> None:
