@@ -10,7 +10,7 @@ from clawdbot.app.assembly import Service, assembled, doors
 from clawdbot.cli.output import Terminal
 from clawdbot.config import home
 from clawdbot.domain.errors import Failure, NotRunning
-from clawdbot.gateway.control import Control, Status
+from clawdbot.gateway.control import Control, Status, owner_of
 from clawdbot.gateway.control import named as named_call
 from clawdbot.net.local import ANSWER_S, Local
 from clawdbot.ops import process
@@ -42,8 +42,9 @@ class Hand:
     ) -> R:
         """Have a part (`Control.status`: its control) do something, wherever it is."""
         if self.service is not None:
-            part: H = getattr(self.service, what.__qualname__.partition(".")[0].lower())
-            return await what(part, *given, **named)
+            parts = (self.service.control, self.service.plugins, self.service.trust)
+            bound: Callable[P, Awaitable[R]] = getattr(owner_of(what, parts), what.__name__)
+            return await bound(*given, **named)
         kind: type[R] = get_type_hints(what)["return"]
         seconds = _RUN_S if what is Plugins.run else ANSWER_S
         return await self.local.call("POST", f"/{named_call(what)}", kind, given, seconds)

@@ -5,7 +5,7 @@ the data lock. A method of `CALLS` is a route: its name, its arguments as a JSON
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar, get_type_hints
 
@@ -277,6 +277,11 @@ def named(call: Callable[..., object]) -> str:
     return call.__qualname__.removeprefix("Control.")
 
 
+def owner_of(call: Callable[..., object], parts: Iterable[object]) -> object:
+    """Find the part whose method a call is, its own or an inherited one."""
+    return next(part for part in parts if getattr(type(part), call.__name__, None) is call)
+
+
 CALLS: dict[str, Callable[..., Awaitable[object]]] = {
     named(call): call
     for call in (
@@ -315,7 +320,6 @@ CALLS: dict[str, Callable[..., Awaitable[object]]] = {
 
 def route(control: Control, plugins: Plugins, trust: Trust) -> Route:
     """Serve what they do on the Unix socket."""
-    hands = {type(hand).__name__: hand for hand in (control, plugins, trust)}
 
     async def answer(request: web.Request, _: Caller) -> web.Response:
         call = CALLS.get(request.match_info["call"])
@@ -325,7 +329,7 @@ def route(control: Control, plugins: Plugins, trust: Trust) -> Route:
         given = await read(request, list[msgspec.Raw])
         if len(given) != len(takes):
             raise BadInput
-        hand = hands[call.__qualname__.partition(".")[0]]
+        hand = owner_of(call, (control, plugins, trust))
         return json(await call(hand, *map(decoded, given, takes)))
 
     return Route(method="POST", path="/{call}", permission=Permission.LOCAL, handler=answer)
