@@ -79,7 +79,8 @@ def _takes_groups(parent: Path) -> bool:
 
 
 def _limit(folder: Path, limits: Limits) -> None:
-    memory = (limits.memory_mb + limits.tmp_mb) * _MB if limits.memory_mb else 0
+    own = limits.memory_mb + limits.tmp_mb if limits.memory_mb else 0
+    memory = (limits.total_mb or own) * _MB
     for name, most in {
         "memory.limit_in_bytes": memory,
         "memory.max": memory,

@@ -18,13 +18,12 @@ from pathlib import Path
 import msgspec
 
 from clawdbot.domain.errors import ToolFailed
-from clawdbot.sandbox.profile import POLICIES, Bind, Box, Limits, Profile
+from clawdbot.sandbox.profile import POLICIES, WORK, Bind, Box, Limits, Profile
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 from clawdbot.sandbox.run import Process, Sandbox
 from clawdbot.sandbox.tab import Failed, Refused, Tab, Values
 
 CHROMIUM, DRIVER = Path("/usr/lib/chromium/chromium"), Path("/usr/bin/chromedriver")
-DOWNLOADS = "/work"
 
 Carry = Callable[[socket.socket], AbstractContextManager[None]]
 
@@ -50,7 +49,14 @@ _FLAGS = (
 )
 # It takes as many addresses as it likes, and never that much memory (a limit of address space).
 _LIMITS = Limits(
-    wall_s=0, cpu_s=0, memory_mb=0, processes=4096, files=8192, file_mb=512, tmp_mb=1024
+    wall_s=0,
+    cpu_s=0,
+    memory_mb=0,
+    total_mb=3072,
+    processes=4096,
+    files=8192,
+    file_mb=128,
+    tmp_mb=512,
 )
 _POLICY: dict[str, object] = {
     "AudioCaptureAllowed": False,
@@ -129,8 +135,8 @@ class Browsers:
                 await self._close()
 
     @asynccontextmanager
-    async def task(self, carry: Carry, downloads: str = "") -> AsyncIterator[Tab]:
-        """Give a context of its own, whose traffic `carry` takes; what it saves, if it may, too.
+    async def task(self, carry: Carry) -> AsyncIterator[Tab]:
+        """Give a context of its own, whose traffic `carry` takes; it saves nothing.
 
         Raises ToolFailed where there is no browser, SandboxRefused where there is no box for it.
         """
@@ -138,7 +144,7 @@ class Browsers:
             self._users += 1
             try:
                 browser = await self._warm()
-                async with browser.tab(carry, downloads) as tab:
+                async with browser.tab(carry) as tab:
                     yield tab
             finally:
                 self._users -= 1
@@ -170,7 +176,7 @@ class Browsers:
                 *PYTHON_BINDS,
                 Bind(str(_LAUNCH)),
                 Bind(str(policies), POLICIES),
-                Bind(str(work), DOWNLOADS, write=True),
+                Bind(str(work), WORK, write=True),
             ),
             limits=_LIMITS,
             profile=Profile.BROWSER,
@@ -261,7 +267,7 @@ class _Browser:
         return result
 
     @asynccontextmanager
-    async def tab(self, carry: Carry, downloads: str) -> AsyncIterator[Tab]:
+    async def tab(self, carry: Carry) -> AsyncIterator[Tab]:
         """Make a context, and a session that looks at its one window."""
         async with AsyncExitStack() as stack:
             way = stack.enter_context(await self._given(b"l"))
@@ -272,11 +278,7 @@ class _Browser:
             context = msgspec.json.decode(raw, type=_Context).browserContextId
             tab = Tab(self.tell, context, stack.enter_context(await self._given(b"d")))
             stack.push_async_callback(self._forget, tab)
-            saving: dict[str, object] = {"behavior": "deny", "browserContextId": context}
-            if downloads:
-                place = f"{DOWNLOADS}/{downloads}"
-                saving |= {"behavior": "allow", "downloadPath": place}
-            await self.tell("Browser.setDownloadBehavior", "", saving)
+            await tab.save("")
             await tab.begin(_PORT)
             yield tab
 

@@ -56,11 +56,15 @@ class Bind(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What a box may use up; 0 is no limit. `cpu_s`, `memory_mb`, `files` are for each process."""
+    """What a box may use up; 0 is no limit. `cpu_s`, `memory_mb`, `files` are for each process.
+
+    `total_mb` is the memory of all together where there are control groups; 0 is as `memory_mb`.
+    """
 
     wall_s: float = 30.0
     cpu_s: int = 30
     memory_mb: int = 512
+    total_mb: int = 0
     processes: int = 64
     files: int = 256
     file_mb: int = 64

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from clawdbot.domain.errors import ToolFailed
+from clawdbot.sandbox.profile import WORK
 
 Values = Mapping[str, object]
 Tell = Callable[[str, str, Values], Awaitable[msgspec.Raw]]
@@ -92,6 +93,12 @@ class Tab:
             "Target.createTarget", url="about:blank", browserContextId=self.context
         )
         return msgspec.json.decode(raw, type=_Opened).targetId
+
+    async def save(self, folder: str) -> None:
+        """Let files be saved into a folder of the box's working folder, or (empty) not at all."""
+        where = {"behavior": "allow", "downloadPath": f"{WORK}/{folder}"}
+        how = where if folder else {"behavior": "deny"}
+        await self.tell("Browser.setDownloadBehavior", browserContextId=self.context, **how)
 
     @asynccontextmanager
     async def attached(self, target: str) -> AsyncIterator[str]:

@@ -63,6 +63,15 @@ async def test_the_box_has_nothing_but_what_chromium_needs(tmp_path: Path) -> No
         assert binds >= {each for each in seen if each.startswith(("/root", "/home"))}
 
 
+async def test_pages_together_have_a_limit_of_memory(tmp_path: Path) -> None:
+    async with browsers(tmp_path).opened() as made, made.task(nowhere):
+        groups = Path("/sys/fs/cgroup").glob(f"**/clawdbot-{os.getpid()}-*")
+        names = ("memory.limit_in_bytes", "memory.max")
+        files = (each / name for each in groups for name in names)
+        limits = {file.read_text(encoding="ascii").strip() for file in files if file.exists()}
+        assert {str(3072 << 20)} == limits
+
+
 def _mounts(process: Path) -> dict[str, str]:
     lines = (process / "mountinfo").read_text(encoding="utf-8").splitlines()
     return {line.split()[4]: line.split()[5] for line in lines}

@@ -7,6 +7,7 @@ browser with the last one.
 import asyncio
 import os
 import re
+import shutil
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,7 +61,6 @@ class _Visit:
     """A conversation's page; `elements` are those of the last outline, by their numbers."""
 
     page: Page
-    saved: Path
     private: str
     ends: asyncio.Event = field(default_factory=asyncio.Event)
     elements: list[str] = field(default_factory=list)
@@ -159,13 +159,19 @@ class Visits:
     async def download(self, grant: Grant, ref: Ref) -> str:
         """Click on something that is a file, and keep it apart; it is never opened."""
         visit = self._find(grant)
-        await visit.page.tab.ask("POST", f"element/{_element(visit, ref)}/click")
+        at, name = f"element/{_element(visit, ref)}/click", sha256(grant.id.encode()).hexdigest()
+        saved = self._browsers.downloads / name
+        await visit.page.tab.save(name)
         try:
+            await visit.page.tab.ask("POST", at)
             async with asyncio.timeout(_SAVED_S):
-                while not (found := await asyncio.to_thread(_whole, visit.saved)):  # noqa: ASYNC110 - a folder tells no event
+                while not (found := await asyncio.to_thread(_whole, saved)):  # noqa: ASYNC110 - a folder tells no event
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             raise ToolFailed("No file came.") from None
+        finally:
+            await visit.page.tab.save("")
+            await asyncio.to_thread(shutil.rmtree, saved, ignore_errors=True)
         return self._kept(grant, *found)
 
     async def _begin(self, grant: Grant, private: str) -> _Visit:
@@ -184,10 +190,10 @@ class Visits:
         """Be one visit, from its begin to its end."""
         hosts, near = ((private,), (private,)) if private else (self._web.hosts, ())
         passed = Pass(who="browser", rules=Rules.of(hosts, near))
-        saved, visit = sha256(repr((_key(grant), grant.id)).encode()).hexdigest(), None
+        visit = None
         try:
-            async with self._browsers.task(lambda w: self._egress.browser(w, passed), saved) as tab:
-                visit = _Visit(Page(tab), self._browsers.downloads / saved, private)
+            async with self._browsers.task(lambda w: self._egress.browser(w, passed)) as tab:
+                visit = _Visit(Page(tab), private)
                 self._visits[_key(grant)] = visit
                 _touch(visit)
                 begun.set_result(visit)
