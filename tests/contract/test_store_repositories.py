@@ -474,17 +474,23 @@ async def test_usage_is_summed_by_model_and_recorded_once(db: Db) -> None:
     def used(call: str, model: str, tokens: int, user: str = "u") -> Used:
         return Used(
             id=call, turn="t", user=user, route="default", provider="external", model=model,
-            tokens_in=tokens, tokens_out=1, first_token_s=0.05, whole_s=0.5,
+            tokens_in=tokens, tokens_out=1, first_token_s=0.05, whole_s=0.5, cost=tokens / 10,
         )  # fmt: skip
 
-    def work(tx: Tx) -> list[tuple[str, str, int, int, int]]:
+    def work(tx: Tx) -> list[usage.Sum]:
+        for user in "uv":
+            people.add(tx, User(user, user, Level.MEMBER, "en", "UTC"), START)
         for row in (used("1", "m", 10), used("2", "m", 20), used("1", "m", 10), used("3", "n", 5)):
             usage.add(tx, row, START)
         usage.add(tx, used("4", "m", 99, "v"), START)
         usage.add(tx, used("5", "m", 99), START - 60)
         return usage.of_user(tx, "u", START)
 
-    assert [("external", "m", 2, 30, 2), ("external", "n", 1, 5, 1)] == await db.write(work)
+    sums = [usage.Sum("external", "m", 2, 30, 2, 3.0), usage.Sum("external", "n", 1, 5, 1, 0.5)]
+    assert sums == await db.write(work)
+    assert (3.5, 3.5) == await db.read(lambda tx: usage.spent(tx, "u", START, everybody=False))
+    assert (3.5, 13.4) == await db.read(lambda tx: usage.spent(tx, "u", START, everybody=True))
+    assert (0, 0) == await db.read(lambda tx: usage.spent(tx, "u", START + 1, everybody=True))
 
 
 async def test_a_login_holds_until_it_ends_or_expires(db: Db) -> None:

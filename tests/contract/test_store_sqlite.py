@@ -335,7 +335,7 @@ def test_no_statement_looks_at_a_whole_table_that_grows() -> None:
                     found.append(f"{name}: {detail}")
     assert [
         "pairings.open: SCAN pairings USING INDEX pairings_created",
-        "approvals.recent: SCAN approvals USING INDEX sqlite_autoindex_approvals_1",
+        "approvals.decided: SCAN approvals USING INDEX sqlite_autoindex_approvals_1",
         "approvals.taken: SCAN approvals USING INDEX sqlite_autoindex_approvals_1",
     ] == found
 

@@ -5,7 +5,7 @@ nobody knows whether it happened is asked about, never repeated in silence.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,6 +16,7 @@ from clawdbot.agent.rights import Rights, Rows, plan_of
 from clawdbot.agent.state import Phase, State
 from clawdbot.domain.approval import Plan, Planned, canonical, digest_of
 from clawdbot.domain.binding import given
+from clawdbot.domain.bus import Bus
 from clawdbot.domain.errors import Denied, ToolFailed
 from clawdbot.domain.messages import Call, Message, Result, Role, Source
 from clawdbot.domain.policy import Ask, Decision, Deny
@@ -47,6 +48,7 @@ class Tools:
     registry: Registry
     journal: Journal
     clock: Clock
+    bus: Bus
     budgets: Turns
     record: Callable[[Tx, Entry], object]
     rights: Callable[[Turn, tuple[str, ...]], Awaitable[Rows]]
@@ -98,7 +100,9 @@ class Acts:
         rights = await self._rights(state, calls, tainted=tainted)
         weighed = [self._weigh(rights, self._grant(c, tainted=tainted), c) for c in calls]
         if asked := [*self._asks(weighed), *self._planned(rights, calls)]:
+            self._note(each for each in weighed if isinstance(each.decision, Ask))
             return state, plan_of(asked)
+        self._note(weighed)
         done = await asyncio.gather(*(self._run(rights, each) for each in weighed))
         if unsure := tuple(d for d in done if isinstance(d, Planned)):
             return state, Plan(calls=unsure)
@@ -137,6 +141,12 @@ class Acts:
             return _Weighed(call, fault=str(error))
         decision = rights.foresee(ready) if later else rights.weigh(ready)
         return _Weighed(call, ready, decision)
+
+    def _note(self, weighed: Iterable[_Weighed]) -> None:
+        for each in weighed:
+            tool = each.call.tool if each.ready is not None else "unknown"
+            decision = type(each.decision).__name__.lower() if each.decision else "fault"
+            self._with.bus.tell("tool_calls", 1, tool, decision)
 
     @staticmethod
     def _asks(weighed: list[_Weighed]) -> list[tuple[Ready, Ask]]:
@@ -194,6 +204,7 @@ class Acts:
             intent=call.tool.encode(),
         )
         if ready.tool.read is not None:
+            await self._count(ready, replace(step, key=f"counted/{call.id}"), call, decision)
             return (await journal.observe(turn, step, ready.run)).decode(), False
         if decision.rule == "approved":
             rights.take(ready.planned())
@@ -207,6 +218,18 @@ class Acts:
             return (await journal.transact(turn, step, write)).decode(), False
         outcome = await self._effect(rights, ready, step, entry)
         return outcome.text, outcome.failed
+
+    async def _count(self, ready: Ready, step: Step, call: Call, decision: Decision) -> None:
+        """Put a reading whose number is limited on record, so that it counts."""
+        if not ready.tool.manifest.per_hour:
+            return
+        entry = replace(self._entry(call, ready, decision), outcome="done")
+
+        def count(tx: Tx) -> bytes:
+            self._with.record(tx, entry)
+            return b""
+
+        await self._with.journal.transact(self._turn, step, count)
 
     async def _effect(self, rights: Rights, ready: Ready, step: Step, entry: Entry) -> _Outcome:
         async def act() -> bytes:

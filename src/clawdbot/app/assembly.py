@@ -274,6 +274,7 @@ def _engine(
             registry=ground.hands.registry,
             journal=journal,
             clock=clock,
+            bus=ground.bus,
             budgets=core.turns,
             record=ground.audit.append,
             rights=rights_of,

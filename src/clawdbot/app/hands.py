@@ -56,4 +56,8 @@ def hands_of(
         *search.tools(fetch, core.search),
         *more,
     )
-    return Hands(sandbox=sandbox, registry=Registry(tools), shell=shell)
+    return Hands(
+        sandbox=sandbox,
+        registry=Registry(tools, {name: limit.per_hour for name, limit in core.tools.items()}),
+        shell=shell,
+    )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import click
 
+from clawdbot.cli.commands import leaves
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.cli.service import reached
 from clawdbot.config.key import MasterKey
@@ -41,9 +42,9 @@ async def _found(terminal: Terminal, *, net: bool) -> list[Finding]:
     for area, look in areas:
         try:
             found += [finding async for finding in look(terminal)]
-        except Failure as error:
-            ill = doctor.failed(area, error, terminal.language)
-            found += [ill] if ill.text not in {each.text for each in found} else []
+        except* Failure as group:
+            ill = [doctor.failed(area, error, terminal.language) for error in leaves(group)]
+            found += [each for each in ill if each.text not in {known.text for known in found}]
     return found
 
 

@@ -60,7 +60,7 @@ def run(args: list[str]) -> int:
     try:
         code = _invoked(args, terminal)
     except* Failure as group:
-        failures = _leaves(group)
+        failures = leaves(group)
     for failure in failures:
         _tell(terminal, failure)
         code = failure.exit_code
@@ -209,10 +209,11 @@ def _tell(terminal: Terminal, failure: Failure) -> None:
         click.echo(neutral(line), err=True)
 
 
-def _leaves(group: BaseExceptionGroup[Failure]) -> list[Failure]:
+def leaves(group: BaseExceptionGroup[Failure]) -> list[Failure]:
+    """List the failures in a group, at any depth."""
     found = []
     for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
 
 

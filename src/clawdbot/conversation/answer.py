@@ -1,5 +1,7 @@
 """An answer as outbox rows, cut to the destination: one row a chunk, behind its stub."""
 
+from collections.abc import Callable
+
 from clawdbot.agent.context import tokens_of
 from clawdbot.conversation.session import direct_scope
 from clawdbot.conversation.shown import stub_id
@@ -8,8 +10,8 @@ from clawdbot.domain.chunk import cut, stub
 from clawdbot.domain.inbound import OWN_CHANNELS, Address
 from clawdbot.domain.messages import fixed
 from clawdbot.domain.ports import Outgoing, Tx
-from clawdbot.store import conversations, outbox
-from clawdbot.store.conversations import Entry
+from clawdbot.store import conversations, outbox, people
+from clawdbot.store.conversations import ADDRESS, Entry
 from clawdbot.store.outbox import New, RowKind
 from clawdbot.store.turns import Turn
 
@@ -53,6 +55,21 @@ def tell(tx: Tx, row: str, to: Address, user: str, text: str, *, now: float) -> 
     message = fixed(text)
     conversations.append(tx, entry, [(message, tokens_of(message))], now)
     return position
+
+
+def tell_owners(
+    tx: Tx, row: str, words: Callable[[str], str], *, now: float, but: str = ""
+) -> list[str]:
+    """Tell every owner who can be reached, in their language; name the destinations."""
+    told: list[str] = []
+    for owner in people.owners(tx):
+        address = people.reachable(tx, owner.id)
+        if address is None or owner.id == but:
+            continue
+        to = ADDRESS.decode(address)
+        tell(tx, f"{row}:owner:{owner.id}", to, owner.id, words(owner.language), now=now)
+        told.append(to.key)
+    return told
 
 
 def notice(tx: Tx, row: str, to: Address, user: str, text: str, *, now: float) -> None:

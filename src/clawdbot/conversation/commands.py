@@ -65,18 +65,17 @@ class Commands:
         if not rows:
             return say(scene.language, "Nothing used in the last seven days.")
         head = say(scene.language, "The last seven days:")
-        line = "- {model}: {calls} calls, {tokens_in} tokens in, {tokens_out} out"
-        return "\n".join(
-            [head]
-            + [
-                say(
-                    scene.language,
-                    line,
-                    model=f"{provider} {model}".strip(),
-                    calls=calls,
-                    tokens_in=tokens_in,
-                    tokens_out=tokens_out,
-                )
-                for provider, model, calls, tokens_in, tokens_out in rows
-            ]
-        )
+        line = "- {model}: {calls} calls, {tokens_in} tokens in, {tokens_out} out, ${cost}"
+        lines = [
+            say(
+                scene.language,
+                line,
+                model=f"{each.provider} {each.model}".strip(),
+                calls=each.calls,
+                tokens_in=each.tokens_in,
+                tokens_out=each.tokens_out,
+                cost=f"{each.cost:.4f}",
+            )
+            for each in rows
+        ]
+        return "\n".join([head, *lines])

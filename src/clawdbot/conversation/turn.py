@@ -16,7 +16,7 @@ from clawdbot.agent.compact import compact
 from clawdbot.agent.context import Scene, tokens_of
 from clawdbot.agent.loop import Acting, Grew, Loop, Next, Restarted
 from clawdbot.agent.state import VERSION, Phase, State, dump, load
-from clawdbot.conversation import answer, asking, scenes
+from clawdbot.conversation import answer, asking, scenes, spending
 from clawdbot.conversation.commands import Commands
 from clawdbot.conversation.shown import Shown
 from clawdbot.domain.approval import Plan, Planned, digest_of
@@ -31,10 +31,8 @@ from clawdbot.domain.ports import Clock, Db, Deliveries, Stream, Tx
 from clawdbot.domain.settings import Core
 from clawdbot.domain.text import say
 from clawdbot.durable.journal import Journal, Parking, Step, Stopped, unknown
-from clawdbot.models.request import Used
-from clawdbot.store import conversations, people, turns, usage
+from clawdbot.store import conversations, turns, usage
 from clawdbot.store.audit import Entry, Kind
-from clawdbot.store.conversations import ADDRESS
 from clawdbot.store.turns import Turn, TurnState
 
 
@@ -131,7 +129,7 @@ class Turns:
             state=TurnState.DONE,
             said=(*scene.words, *answered),
             text=answered[-1].text,
-            used=tuple(_usage(turn, index, used) for index, used in enumerate(state.used)),
+            used=spending.rows(self._with.settings, turn, state.used),
         )
         following = await self._end(turn, ending, LiveKind.FINAL)
         if any(message.calls for message in state.said):
@@ -148,11 +146,14 @@ class Turns:
             return await self._end(turn, Ending(state=TurnState.STOPPED, said=(), text=""))
         shown.tell(LiveKind.STARTED)
         scene, state = scenes.scene_of(turn, rows), load(turn.body)
-        if not turn.body:
-            scene, used = await compact(self._with.tools, turn, scene)
-            state = msgspec.structs.replace(state, used=(*state.used, *used))
         if name := self._with.commands.find(scene):
             state = await self._command(turn, scene, name)
+        elif not turn.body and await self._spent(turn):
+            said = fixed(spending.sentence(scene.language))
+            state = State(phase=Phase.DONE, said=(said,))
+        elif not turn.body:
+            scene, used = await compact(self._with.tools, turn, scene)
+            state = msgspec.structs.replace(state, used=(*state.used, *used))
         try:
             while state.phase is not Phase.DONE:
                 state, plan = await self._step(turn, scene, state, shown)
@@ -221,12 +222,13 @@ class Turns:
 
     async def _cut_short(self, turn: Turn, shown: Shown) -> str | None:
         """End a turn that was told to stop, or that used up its time."""
-        scene, language, doubt = await self._with.db.read(lambda tx: _cut(tx, turn))
+        scene, language, doubt, state = await self._with.db.read(lambda tx: _cut(tx, turn))
         mark = say(language, "(stopped)") + doubt
         text = f"{shown.text}\n{mark}".strip()
         said = (*scene.words, fixed(text)) if scene else ()
         try:
-            ending = Ending(state=TurnState.STOPPED, said=said, text=text)
+            used = spending.rows(self._with.settings, turn, state.used)
+            ending = Ending(state=TurnState.STOPPED, said=said, text=text, used=used)
             return await self._end(turn, ending, LiveKind.STOPPED)
         except Fenced:
             # The answer's commit was first: it stands.
@@ -234,12 +236,12 @@ class Turns:
 
     async def _bury(self, turn: Turn) -> str | None:
         """Dead-letter a turn that made no progress in any try: its user and the owner are told."""
-        scene, language, doubt = await self._with.db.read(lambda tx: _cut(tx, turn))
+        scene, language, doubt, state = await self._with.db.read(lambda tx: _cut(tx, turn))
         text = say(language, "I tried to answer this several times and failed. The owner is told.")
         text += doubt
-        ending = Ending(
-            state=TurnState.DEAD, said=(*scene.words, fixed(text)) if scene else (), text=text
-        )
+        said = (*scene.words, fixed(text)) if scene else ()
+        used = spending.rows(self._with.settings, turn, state.used)
+        ending = Ending(state=TurnState.DEAD, said=said, text=text, used=used)
         self._with.bus.tell("turns_dead")
         self._log.error("turn dead-lettered", turn=turn.id, attempts=turn.attempts)
         return await self._end(turn, ending, LiveKind.FAILED, also=self._tell_owners)
@@ -262,10 +264,11 @@ class Turns:
             conversations.append(tx, scenes.entry_of(turn), said, now)
             for used in ending.used:
                 usage.add(tx, used, now)
+            told[:] = spending.warn(tx, self._with.settings, turn, ending.used, now)
             if ending.text:
                 answer.put(tx, turn, caps, ending.text, now)
             if also is not None:
-                told[:] = also(tx, turn)
+                told.extend(also(tx, turn))
             return self._with.journal.finish(tx, turn, ending.state), False
 
         deliveries = self._with.deliveries
@@ -281,21 +284,22 @@ class Turns:
 
     def _tell_owners(self, tx: Tx, turn: Turn) -> list[str]:
         """Queue a notice for every other owner; name the destinations."""
-        told: list[str] = []
-        for owner in people.owners(tx):
-            address = people.reachable(tx, owner.id)
-            if address is None or owner.id == turn.user_id:
-                continue
-            text = say(
-                owner.language,
-                "A message could not be answered after {tries} tries. See `clawdbot status`.",
-                tries=turn.attempts - 1,
-            )
-            row = f"{turn.id}:owner:{owner.id}"
-            to = ADDRESS.decode(address)
-            answer.tell(tx, row, to, owner.id, text, now=self._with.clock.now())
-            told.append(to.key)
-        return told
+
+        def words(language: str) -> str:
+            text = "A message could not be answered after {tries} tries. See `clawdbot status`."
+            return say(language, text, tries=turn.attempts - 1)
+
+        now = self._with.clock.now()
+        return answer.tell_owners(tx, turn.id, words, now=now, but=turn.user_id)
+
+    async def _spent(self, turn: Turn) -> bool:
+        """Tell whether the day's money is spent; without a limit nothing is read."""
+        around, now = self._with, self._with.clock.now()
+        if not spending.limited(around.settings):
+            return False
+        return await around.db.read(
+            lambda tx: spending.used_up(tx, around.settings, turn.user_id, now)
+        )
 
     def _shown(self, turn: Turn) -> Shown:
         around = self._with
@@ -309,12 +313,13 @@ class Turns:
         )
 
 
-def _cut(tx: Tx, turn: Turn) -> tuple[Scene | None, str, str]:
-    """Read scene and language of a turn that ends early, and say which effects are in doubt."""
+def _cut(tx: Tx, turn: Turn) -> tuple[Scene | None, str, str, State]:
+    """Read scene, language and state of a turn that ends early; say which effects are in doubt."""
     scene, found = scenes.load(tx, turn), unknown(tx, turn.id)
     language, tools = scene.language if scene else "en", ", ".join(found)
     said = say(language, "It is not known whether this was done: {tools}", tools=tools)
-    return scene, language, f"\n{said}" if found else ""
+    now = turns.get(tx, turn.id) or turn
+    return scene, language, f"\n{said}" if found else "", load(now.body)
 
 
 def _apology(scene: Scene, state: State, error: ModelFailed) -> State:
@@ -354,21 +359,6 @@ def _asked(turn: Turn, call: Planned, now: float) -> Entry:
         rule=call.why,
         arguments=digest_of(call.arguments),
         payload=call.arguments.encode(),
-    )
-
-
-def _usage(turn: Turn, index: int, used: Used) -> usage.Used:
-    return usage.Used(
-        id=f"{turn.id}:{index}",
-        turn=turn.id,
-        user=turn.user_id,
-        route=used.route,
-        provider=used.provider,
-        model=used.model,
-        tokens_in=used.tokens_in,
-        tokens_out=used.tokens_out,
-        first_token_s=used.first_token_s,
-        whole_s=used.whole_s,
     )
 
 

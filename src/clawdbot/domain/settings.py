@@ -13,6 +13,7 @@ from clawdbot.domain.secret import Secret
 
 Seconds = Annotated[float, Meta(gt=0)]  # written as `seconds` reads it
 Count = Annotated[int, Meta(ge=1)]
+Money = Annotated[float, Meta(ge=0)]
 HostPort = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
 Url = Annotated[str, Meta(pattern=r"^(https?://[^\s/@?#]+(/\S*)?)?$")]
 
@@ -65,6 +66,13 @@ class Protocol(StrEnum):
     SCRIPTED = "scripted"
 
 
+class Price(Section, frozen=True):
+    """What a model costs, in US dollars per million tokens in and out."""
+
+    in_: Money = field(default=0.0, name="in")
+    out: Money = 0.0
+
+
 class Provider(Section, frozen=True):
     """A model endpoint; without `model` the endpoint's own list decides."""
 
@@ -75,6 +83,7 @@ class Provider(Section, frozen=True):
     timeout_s: Seconds = 30.0
     retries: Annotated[int, Meta(ge=0, le=3)] = 3
     script: str = ""
+    price: Price | None = None
 
 
 class Route(Section, frozen=True):
@@ -163,6 +172,20 @@ class Limits(Section, frozen=True):
     pairings_per_sender: Count = 3
     pairings_in_all: Count = 20
     pairing_s: Seconds = 3600.0
+
+
+class Budgets(Section, frozen=True):
+    """US dollars a day, for each user and for all together (0: no limit); `warn` at this share."""
+
+    user_day: Money = 0.0
+    all_day: Money = 0.0
+    warn: Annotated[float, Meta(gt=0, le=1)] = 0.8
+
+
+class ToolLimits(Section, frozen=True):
+    """How often each user may have a tool called in an hour."""
+
+    per_hour: Count
 
 
 class FileRoot(Section, frozen=True):
@@ -254,6 +277,8 @@ class Core(Section, frozen=True):
     models: Models = Models()
     turns: Turns = Turns()
     limits: Limits = Limits()
+    budgets: Budgets = Budgets()
+    tools: dict[str, ToolLimits] = field(default_factory=dict)
     outbox: Outbox = Outbox()
     store: Store = Store()
     web: Web = Web()

@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 
 from clawdbot.domain.errors import Failure
-from clawdbot.domain.settings import Core, Protocol
+from clawdbot.domain.settings import Budgets, Core, Protocol
 from clawdbot.domain.text import say, told
 from clawdbot.gateway.control import Status
+from clawdbot.models.catalog import price_of
 from clawdbot.sandbox.chromium import CHROMIUM, DRIVER
 from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store.proof import Verdict
@@ -74,6 +75,10 @@ def routes(core: Core, language: str) -> Iterator[Finding]:
         elif name == "default" and provider.protocol is Protocol.OFFLINE:
             text = say(language, "No language model is set; the offline assistant answers.")
             yield Finding(area=area, ok=True, text=text, remedy="clawdbot setup")
+        elif core.budgets != Budgets() and not price_of(provider, route.model or provider.model):
+            text = say(language, "Its price is unknown, so budgets do not count it.")
+            remedy = f"providers: {{{route.provider}: {{price: {{in: ..., out: ...}}}}}}"
+            yield Finding(area=area, ok=False, text=text, remedy=remedy)
         else:
             text = f"{route.provider} {route.model or provider.model}".strip()
             yield Finding(area=area, ok=True, text=text)

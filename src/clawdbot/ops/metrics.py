@@ -33,6 +33,7 @@ COUNTERS = {
     "model_failed": ("model_failures_total", "Questions no model answered", ("kind",)),
     "tokens_in": ("model_tokens_in_total", "Tokens sent to models", ("provider",)),
     "tokens_out": ("model_tokens_out_total", "Tokens got from models", ("provider",)),
+    "tool_calls": ("tool_calls_total", "Tool calls by decision", ("tool", "decision")),
     "channel_restarts": ("channel_restarts_total", "Restarted channels", ("channel", "account")),
     "store_failed": ("store_failures_total", "Writes that had to be repeated", ("kind",)),
     "requests_failed": ("http_failures_total", "HTTP requests that failed inside", ()),

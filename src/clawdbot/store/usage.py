@@ -20,6 +20,7 @@ class Used:
     tokens_out: int
     first_token_s: float
     whole_s: float
+    cost: float = 0.0
 
 
 def add(tx: Tx, used: Used, now: float) -> None:
@@ -27,17 +28,37 @@ def add(tx: Tx, used: Used, now: float) -> None:
     tx.run("usage.add", at=now, **values(used))
 
 
-def of_user(tx: Tx, user: str, since: float) -> list[tuple[str, str, int, int, int]]:
-    """Sum what a user used since a time: provider, model, calls, tokens in, tokens out."""
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What a user used of one model."""
+
+    provider: str
+    model: str
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    cost: float
+
+
+def of_user(tx: Tx, user: str, since: float) -> list[Sum]:
+    """Sum what a user used since a time, by model."""
     return tx.all(
-        lambda provider, model, calls, tokens_in, tokens_out: (
-            str(provider),
-            str(model),
-            int(calls),
-            int(tokens_in),
-            int(tokens_out),
+        lambda provider, model, calls, tokens_in, tokens_out, cost: Sum(
+            provider, model, int(calls), int(tokens_in), int(tokens_out), float(cost)
         ),
         "usage.of_user",
         user_id=user,
         since=since,
     )
+
+
+def spent(tx: Tx, user: str, since: float, *, everybody: bool) -> tuple[float, float]:
+    """Sum what a user spent since a time, and all users where `everybody` is asked for."""
+    found = tx.one(
+        lambda own, all_: (float(own), float(all_)),
+        "usage.spent",
+        user_id=user,
+        since=since,
+        everybody=int(everybody),
+    )
+    return found or (0.0, 0.0)

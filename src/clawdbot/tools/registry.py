@@ -7,7 +7,7 @@ recorded before. Who drives it runs nothing that was not allowed.
 
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -23,6 +23,7 @@ from clawdbot.tools.schema import arguments_of, schema_of
 Reading = Callable[..., Awaitable[str]]
 Writing = Callable[..., str]
 _NO_ROLES: Mapping[str, Role] = {}
+_NO_LIMITS: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +118,10 @@ class _Entry:
 class Registry:
     """The tools that exist; some come and go with their owner (a plugin, a server)."""
 
-    def __init__(self, tools: Iterable[Tool]) -> None:
-        """Hold the built-in tools by name, with what each takes."""
-        self._built_in = {tool.manifest.name: _entry(tool) for tool in tools}
+    def __init__(self, tools: Iterable[Tool], per_hour: Mapping[str, int] = _NO_LIMITS) -> None:
+        """Hold the built-in tools by name, with what each takes; `per_hour` bounds any tool."""
+        self._per_hour = per_hour
+        self._built_in = {tool.manifest.name: self._entry(tool) for tool in tools}
         self._others: dict[str, dict[str, _Entry]] = {}
 
     def replace(self, owner: str, tools: Iterable[Tool]) -> list[str]:
@@ -136,7 +138,7 @@ class Registry:
             if blocked or name in others or name in entries:
                 refused.append(name)
             else:
-                entries[name] = _entry(tool)
+                entries[name] = self._entry(tool)
         self._others[owner] = entries
         return refused
 
@@ -170,6 +172,10 @@ class Registry:
             raise ToolFailed(f"The arguments do not fit {call.tool}: {error}") from error
         taint = grant.tainted or not entry.tool.manifest.public
         return Ready(tool=entry.tool, arguments=arguments, taint=taint, grant=grant)
+
+    def _entry(self, tool: Tool) -> "_Entry":
+        per_hour = self._per_hour.get(tool.manifest.name, tool.manifest.per_hour)
+        return _entry(replace(tool, manifest=replace(tool.manifest, per_hour=per_hour)))
 
     def _find(self, name: str) -> _Entry | None:
         return self._known().get(name)

@@ -127,6 +127,14 @@ def test_a_model_without_an_address_is_ill_and_none_at_all_is_told(run: Run, hom
     (home / "clawdbot.yaml").write_text("model_routing: {default: {provider: external}}\n")
     code, told = found(run)
     assert (1, True) == (code, "Model route default" in ill(told))
+    with (home / "clawdbot.yaml").open("a") as file:
+        file.write("providers: {external: {url: 'https://m.example', model: m}}\n")
+    assert 0 == found(run)[0]
+    with (home / "clawdbot.yaml").open("a") as file:
+        file.write("budgets: {user_day: 1}\n")
+    code, told = found(run)
+    assert (1, ["Model route default"]) == (code, ill(told))
+    assert "price" in told["Model route default"].text
     (home / "clawdbot.yaml").write_text("gateway: {port: 0}\n")
     told = found(run)[1]
     assert (True, "clawdbot setup") == (

@@ -42,13 +42,13 @@ class Running:
 
 
 def settings_of(rules: list[JSON], home: Path, **core: object) -> JSON:
-    """Write a script and give settings that play it."""
+    """Write a script and give settings that play it; `tools_` is the setting `tools`."""
     (home / "script.yaml").write_bytes(msgspec.yaml.encode(rules))
     return {
         "gateway": {"port": 0},
         "providers": {"play": {"protocol": "scripted", "script": str(home / "script.yaml")}},
         "model_routing": {"default": {"provider": "play"}},
-        **core,
+        **{name.rstrip("_"): value for name, value in core.items()},
     }
 
 

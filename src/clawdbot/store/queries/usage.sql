@@ -1,12 +1,18 @@
 -- name: usage.add
 -- Record what a model call used.
 INSERT INTO usage (id, turn_id, user_id, route, provider, model, tokens_in, tokens_out,
-                   first_token_s, whole_s, at)
+                   first_token_s, whole_s, cost, at)
 VALUES (:id, :turn, :user, :route, :provider, :model, :tokens_in, :tokens_out,
-        :first_token_s, :whole_s, :at)
+        :first_token_s, :whole_s, :cost, :at)
 ON CONFLICT (user_id, at, id) DO NOTHING;
 
 -- name: usage.of_user
 -- Sum what a user used since a time.
-SELECT provider, model, COUNT(*), SUM(tokens_in), SUM(tokens_out) FROM usage
+SELECT provider, model, COUNT(*), SUM(tokens_in), SUM(tokens_out), SUM(cost) FROM usage
 WHERE user_id = :user_id AND at >= :since GROUP BY provider, model ORDER BY provider, model;
+
+-- name: usage.spent
+-- Sum what a user spent since a time, and everybody where that is asked for.
+SELECT COALESCE(SUM(CASE WHEN user_id = :user_id THEN cost ELSE 0 END), 0), COALESCE(SUM(cost), 0)
+FROM users CROSS JOIN usage  -- in this order: a user's rows of a time are found by their key
+WHERE user_id = users.id AND at >= :since AND (:everybody = 1 OR users.id = :user_id);
