@@ -27,6 +27,7 @@ from clawdbot.sandbox.webdriver import USERNAME, Command, Frame, Kind, Secretly
 
 _CAPABILITIES = {"browserName": "chrome", "platformName": "linux", "acceptInsecureCerts": False}
 _PIECE = 1 << 16
+_WINDOWS_MOST = 8
 _UNSUPPORTED = "unsupported operation"
 _STATUS = {"no such element": 404, "stale element reference": 404, "no such window": 404}
 _WHY = {
@@ -215,6 +216,8 @@ class Broker:
 async def _ourselves(tab: Tab, command: Command) -> object:
     """Do what the driver would do for windows of others too, or not at all."""
     if command.kind is Kind.OPEN:
+        if len(await tab.targets("page")) >= _WINDOWS_MOST:
+            raise Refused("Too many windows are open.")
         return {"handle": await tab.open(), "type": "tab"}
     if command.kind is Kind.SUBMIT:
         async with world.place_of(tab, command.element) as (session, place):

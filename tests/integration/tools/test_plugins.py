@@ -12,14 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clawdbot.config.clock import SystemClock
 from clawdbot.config.key import MasterKey
-from clawdbot.domain.errors import BadInput, PluginFailed, ToolFailed, Untrusted
+from clawdbot.domain.errors import BadInput, Denied, PluginFailed, ToolFailed, Untrusted
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.policy import Effect
 from clawdbot.domain.ports import Tx
+from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Store
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.worker import Pool
-from clawdbot.store import people, plugins, sqlite
+from clawdbot.store import people, plugins, secrets, sqlite
 from clawdbot.store.audit import Entry
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.vault import Vault
@@ -69,7 +70,8 @@ class Stage:
         def record(_: Tx, entry: Entry) -> None:
             self.recorded.append(entry)
 
-        keyring = Keyring(db, Vault(MasterKey(home, {})))
+        self.db, self.vault = db, Vault(MasterKey(home, {}))
+        keyring = Keyring(db, self.vault)
         self.plugins = Plugins(
             home,
             db,
@@ -85,6 +87,14 @@ class Stage:
         path = self.folder / f"{name}.py"
         path.write_bytes(code.encode() if isinstance(code, str) else code)
         return path
+
+    async def keep(self, name: str, text: str) -> None:
+        """Keep a secret for a site."""
+        new = secrets.New(
+            id=name, name=name, text=Secret(text), origins=["a.example"], user="", now=0.0
+        )
+        row = secrets.seal(self.vault, new)
+        await self.db.write(lambda tx: secrets.put(tx, row))
 
     async def tool(self, name: str, arguments: str = "{}") -> str:
         """Call a tool as the agent does once it is allowed."""
@@ -140,6 +150,26 @@ async def test_the_missions_browser_task_is_loaded_as_what_it_is(stage: Stage) -
     assert [("credentials", True)] == [(each.name, each.required) for each in task.parameters]
     stage.write("by", f"from selenium.webdriver.common.by import By\n{MAIL.decode()}")
     assert "trusted" == (await stage.trust.trust("by")).state
+
+
+async def test_an_assistant_uses_the_secrets_that_a_function_declares(stage: Stage) -> None:
+    code = MAIL.decode().replace('.get("https', '.get(str(credentials) + "https')
+    declares = code.replace(".task", '.task(secrets=["mail"])').replace("check_email", "declared")
+    stage.write("mail", code)
+    stage.write("other", declares)
+    for name in ("mail", "other"):
+        await stage.trust.trust(name)
+    given = '{"credentials": "secret://mail"}'
+    with pytest.raises(BadInput, match="There is no secret of that name"):
+        await stage.tool("declared", given)
+    await stage.keep("mail", '{"username": "ann", "password": "c4nary"}')
+    with pytest.raises(Denied, match="does not declare that secret"):
+        await stage.tool("check_email", given)
+    with pytest.raises(PluginFailed, match="no browser"):  # this stage has none
+        await stage.tool("declared", given)
+    with pytest.raises(PluginFailed, match="no browser"):
+        await stage.plugins.run("check_email", {"credentials": "secret://mail"})
+    assert "c4nary" not in str(stage.recorded)
 
 
 async def test_a_plugin_whose_file_is_gone_does_not_run(stage: Stage) -> None:
