@@ -15,7 +15,8 @@ from tests.architecture.tree import ROOT, Module, modules
 
 NOWHERE: tuple[str, ...] = ()
 CLOCK = ("config/clock.py",)
-ENVIRONMENT = ("config/load.py", "ops/*", "sandbox/probes.py")  # the last looks at a box's
+# The last two look at a box's.
+ENVIRONMENT = ("config/load.py", "ops/*", "sandbox/bridge.py", "sandbox/probes.py")
 NET = ("net/*",)
 PROCESSES = ("ops/*", "sandbox/*")
 

@@ -20,9 +20,9 @@ NESTING = 4
 BUDGETS = {
     "": 20,
     "agent": 1300,
-    "app": 950,
+    "app": 1050,
     "channels": 2800,
-    "cli": 2700,
+    "cli": 2760,
     "cluster": 350,
     "config": 1050,
     "conversation": 1250,
@@ -38,9 +38,9 @@ BUDGETS = {
     "sandbox": 3200,
     "scheduler": 400,
     "store": 2700,
-    "tools": 3400,
+    "tools": 3900,
 }
-PYTHON_LINES = 35_620
+PYTHON_LINES = 36_280
 OTHER_LINES = 7_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

@@ -13,7 +13,7 @@ from clawdbot.agent.acting import Tools
 from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
 from clawdbot.app.hands import Hands, hands_of
-from clawdbot.app.plugins import extended
+from clawdbot.app.plugins import Added, extended
 from clawdbot.app.reminders import Reminders
 from clawdbot.app.unseal import DATA_FILE
 from clawdbot.config.clock import SystemClock
@@ -45,9 +45,7 @@ from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.turns import Turn
 from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin import notebook
-from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.registry import Tool
-from clawdbot.tools.trust import Trust
 
 NODE = "local"
 
@@ -83,8 +81,7 @@ class Service:
     setup: Setup
     epoch: str
     hands: Hands
-    plugins: Plugins
-    trust: Trust
+    added: Added
 
 
 def doors() -> Doors:
@@ -108,8 +105,7 @@ class _Ground:
     vault: Vault
     audit: Audit
     hands: Hands
-    plugins: Plugins
-    trust: Trust
+    added: Added
 
 
 @asynccontextmanager
@@ -129,7 +125,7 @@ async def assembled(
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
         audit = Audit(vault, f"{NODE}:{clock.ulid()}", core.audit.checkpoint_rows)
         hands = hands_of(loaded, client, db, vault, outside.tools)
-        async with extended(loaded, db, clock, vault, audit, hands) as (plugins, trust):
+        async with extended(loaded, db, clock, vault, audit, hands, client) as added:
             ground = _Ground(
                 loaded=loaded,
                 clock=clock,
@@ -143,8 +139,7 @@ async def assembled(
                 vault=vault,
                 audit=audit,
                 hands=hands,
-                plugins=plugins,
-                trust=trust,
+                added=added,
             )
             yield _service(ground, stop, reload)
 
@@ -190,8 +185,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         setup=setup,
         epoch=ground.epoch,
         hands=ground.hands,
-        plugins=ground.plugins,
-        trust=ground.trust,
+        added=ground.added,
     )
 
 

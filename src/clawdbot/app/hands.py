@@ -1,7 +1,7 @@
 """What the assistant acts with: the sandbox, and every built-in tool by its name."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 
 from clawdbot.agent import delegate, plan
@@ -27,10 +27,11 @@ class Hands:
     registry: Registry
     shell: Shell
 
-    async def run(self) -> None:
-        """Keep them going until cancelled."""
+    async def run(self, *others: Coroutine[None, None, None]) -> None:
+        """Keep them going until cancelled, and others with them."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.shell.run())
+            for life in (self.shell.run(), *others):
+                tasks.create_task(life)
 
 
 def hands_of(

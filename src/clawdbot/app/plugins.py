@@ -1,38 +1,67 @@
-"""Plugins put together: their workers, the network and the browser that they get, trust, tools."""
+"""What an owner adds, put together: plugins and where they get, trust, skills, tool servers."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import structlog
 
 from clawdbot.app.hands import Hands
+from clawdbot.app.servers import reaching
 from clawdbot.config.load import Loaded
 from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.ports import Clock, Db
 from clawdbot.domain.settings import Net
 from clawdbot.net import proxy
-from clawdbot.net.client import authorities
+from clawdbot.net.client import Client, authorities
 from clawdbot.net.egress import Rules
 from clawdbot.net.fetch import Guard
 from clawdbot.net.proxy import Pass, Passage, Proxy
 from clawdbot.sandbox.broker import Broker, Errand
 from clawdbot.sandbox.chromium import Browsers
+from clawdbot.sandbox.profile import Bind
 from clawdbot.sandbox.python import selenium
 from clawdbot.sandbox.worker import Around, Line, Order, Pool, Program
 from clawdbot.store.audit import Audit
+from clawdbot.store.plugins import SERVER, SKILL
 from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin.browser import Visits, tools
+from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.folders import Folders
 from clawdbot.tools.keyring import Keyring
 from clawdbot.tools.plugins import Plugins
+from clawdbot.tools.servers import Servers
+from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What an owner may add."""
+
+    plugins: Plugins
+    trust: Trust
+    skills: Skills
+    servers: Servers
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """List what a command may ask."""
+        return (self.plugins, self.trust, self.skills, self.servers)
 
 
 @asynccontextmanager
 async def extended(
-    loaded: Loaded, db: Db, clock: Clock, vault: Vault, audit: Audit, hands: Hands
-) -> AsyncIterator[tuple[Plugins, Trust]]:
+    loaded: Loaded,
+    db: Db,
+    clock: Clock,
+    vault: Vault,
+    audit: Audit,
+    hands: Hands,
+    client: Client,
+) -> AsyncIterator[Added]:
     """Offer what is trusted among the tools; workers and their connections end with this."""
     net, home, registry = loaded.core.net, loaded.home, hands.registry
     keyring = Keyring(db, vault)
@@ -58,8 +87,24 @@ async def extended(
             trust = Trust(
                 home, db, clock, sandbox=hands.sandbox, plugins=plugins, record=audit.append
             )
-            await plugins.begin()
-            yield plugins, trust
+            decisions = partial(Decisions, db, clock, audit.append)
+            reach = reaching(loaded, hands.sandbox, client, egress)
+            skills = _taught(home, hands, decisions(SKILL))
+            servers = Servers(loaded.core.mcp.servers, decisions(SERVER), registry, clock, reach)
+            for each in (plugins, skills, servers):
+                await each.begin()
+            yield Added(plugins=plugins, trust=trust, skills=skills, servers=servers)
+
+
+def _taught(home: Path, hands: Hands, decisions: Decisions) -> Skills:
+    """Give the skills, which the shell sees too where a box can have a path elsewhere."""
+    skills = Skills(home, decisions, hands.registry)
+
+    async def seen() -> tuple[Bind, ...]:
+        return await skills.binds() if await hands.sandbox.moves() else ()
+
+    hands.shell.more = seen
+    return skills
 
 
 @dataclass(frozen=True, slots=True)

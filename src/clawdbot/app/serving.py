@@ -66,7 +66,7 @@ async def serve(
                     tasks.create_task(courtesy.run()),
                     tasks.create_task(service.engine.run(service.reminders.fired)),
                     tasks.create_task(service.supervisor.run(service.inbox)),
-                    tasks.create_task(service.hands.run()),
+                    tasks.create_task(service.hands.run(service.added.servers.run())),
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
                 ]
@@ -116,7 +116,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         *panel.routes(pages),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
-        control.route(service.control, service.plugins, service.trust),
+        control.route(service.control, *service.added.parts),
         control.terminal(service.control, sockets),
     )
 

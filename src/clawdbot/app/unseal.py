@@ -14,6 +14,7 @@ from clawdbot.config.load import Loaded
 from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.origin import origin_of
 from clawdbot.domain.secret import Secret
+from clawdbot.domain.settings import Mcp
 from clawdbot.domain.text import say
 from clawdbot.store import secrets, sqlite
 from clawdbot.store.secrets import PREFIX, Sealed
@@ -31,16 +32,23 @@ def unsealed(loaded: Loaded) -> Loaded:
         for name in loaded.core.__struct_fields__
         if isinstance(value := getattr(loaded.core, name), msgspec.Struct)
     }
+    servers = loaded.core.mcp.servers
     sections: list[msgspec.Struct] = [*own.values(), *loaded.core.providers.values()]
+    sections += servers.values()
     sections += [section for kind in loaded.channels.values() for section in kind.values()]
     if not any(named for section in sections for named in _named(section)):
         return loaded
     opening = _Opening(loaded)
-    opened = {name: opening.section(section, name) for name, section in own.items()}
+    opened: dict[str, msgspec.Struct] = {
+        name: opening.section(section, name) for name, section in own.items()
+    }
     providers = {
         name: opening.section(section, f"providers.{name}")
         for name, section in loaded.core.providers.items()
     }
+    opened["mcp"] = Mcp(
+        servers={n: opening.section(each, f"mcp.servers.{n}") for n, each in servers.items()}
+    )
     channels = {
         kind: {
             name: opening.section(section, f"channels.{kind}.{name}")
@@ -73,10 +81,13 @@ class _Opening:
     def section(self, section: S, key: str) -> S:
         """Give a section with its secrets opened."""
         address = getattr(section, "url", "") or getattr(section, "base_url", "")
-        texts = {
-            field: self._text(name, f"{key}.{field}", address) for field, name in _named(section)
-        }
-        return msgspec.structs.replace(section, **texts) if texts else section
+        fields: dict[str, object] = {}
+        for field, name in _named(section):
+            text = self._text(name, f"{key}.{field}", address)
+            of, _, inner = field.partition(".")
+            whole = fields.get(of, getattr(section, of))
+            fields[of] = {**whole, inner: text} if isinstance(whole, dict) else text
+        return msgspec.structs.replace(section, **fields) if fields else section
 
     def _text(self, name: str, key: str, address: str) -> Secret:
         row = self._rows.get(name)
@@ -102,11 +113,13 @@ class _Opening:
 
 
 def _named(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    """Find the fields of a section that name a sealed secret."""
+    """Find the fields of a section (`env.TOKEN`, one by a name) that name a sealed secret."""
     for field in section.__struct_fields__:
         value = getattr(section, field)
-        if isinstance(value, Secret) and value.reveal().startswith(PREFIX):
-            yield field, value.reveal().removeprefix(PREFIX)
+        by_name = value if isinstance(value, dict) else {}
+        for key, each in {field: value, **{f"{field}.{n}": v for n, v in by_name.items()}}.items():
+            if isinstance(each, Secret) and each.reveal().startswith(PREFIX):
+                yield key, each.reveal().removeprefix(PREFIX)
 
 
 def _bound(row: Sealed, address: str) -> bool:

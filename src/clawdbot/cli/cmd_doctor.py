@@ -13,6 +13,7 @@ from clawdbot.domain.errors import Failure, ModelFailed
 from clawdbot.gateway.control import Control
 from clawdbot.ops import doctor
 from clawdbot.ops.doctor import Finding
+from clawdbot.tools.servers import Servers
 
 
 @click.command()
@@ -63,6 +64,8 @@ async def _service(terminal: Terminal) -> AsyncIterator[Finding]:
         for finding in doctor.service(status, terminal.language):
             yield finding
         for finding in doctor.sandbox(status.sandbox, terminal.language):
+            yield finding
+        for finding in doctor.servers(await hand.ask(Servers.listed), terminal.language):
             yield finding
         yield doctor.record(await hand.ask(Control.verify, ""), terminal.language)
 

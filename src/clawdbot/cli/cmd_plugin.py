@@ -63,7 +63,7 @@ def run(
     if as_json:
         terminal.json(ran.value)
     else:
-        _echo(ran.text)
+        echo(ran.text)
 
 
 @command.command()
@@ -81,7 +81,7 @@ def trust(terminal: Terminal, names: tuple[str, ...]) -> None:
 def test(terminal: Terminal, name: str) -> int:
     """Run a plugin's own tests in the sandbox."""
     tested = asked(terminal, Trust.test, name)
-    _echo(tested.output)
+    echo(tested.output)
     return 0 if tested.passed else 1
 
 
@@ -91,7 +91,7 @@ def test(terminal: Terminal, name: str) -> int:
 def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
     """List the plugins that are there, and whether they may run."""
     found = asked(terminal, Trust.listed)
-    rows = [(s.name, _state(terminal, s), s.problem or _names(s)) for s in found]
+    rows = [(s.name, word_of(terminal, s.state), s.problem or _names(s)) for s in found]
     terminal.listing(("Name", "State", "Functions"), rows, found if as_json else None)
 
 
@@ -209,21 +209,26 @@ def _names(shown: Shown) -> str:
     return ", ".join(each.name for each in shown.functions)
 
 
-def _state(terminal: Terminal, shown: Shown) -> str:
+def word_of(terminal: Terminal, state: str) -> str:
+    """Tell a state of trust in the user's language."""
     words = {
         "trusted": terminal.say("trusted"),
         "changed": terminal.say("changed, not trusted"),
         "new": terminal.say("not trusted"),
         "gone": terminal.say("gone"),
         "broken": terminal.say("broken"),
+        "running": terminal.say("running"),
+        "starting": terminal.say("starting"),
+        "waiting": terminal.say("not answering"),
+        "off": terminal.say("off"),
     }
-    return words[shown.state]
+    return words.get(state, state)
 
 
 def _tell(terminal: Terminal, shown: Shown) -> None:
     """Show a plugin and everything that it may do."""
     say = terminal.say
-    lines = [f"{shown.name}: {_state(terminal, shown)}", f"  sha256 {shown.hash}"]
+    lines = [f"{shown.name}: {word_of(terminal, shown.state)}", f"  sha256 {shown.hash}"]
     if shown.publisher:
         lines.append("  " + say("signed by {publisher}", publisher=shown.publisher))
     if shown.more:
@@ -242,9 +247,10 @@ def _tell(terminal: Terminal, shown: Shown) -> None:
         lines.append("  " + say("No tools, as their names are taken: {names}", names=names))
     if shown.state in {"new", "changed"}:
         lines.append(say("Trust it with `clawdbot plugin trust {name}`.", name=shown.name))
-    _echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
-def _echo(text: str) -> None:
+def echo(text: str) -> None:
+    """Write lines, none of which can steer the terminal."""
     for line in text.split("\n"):
         click.echo(neutral(line))

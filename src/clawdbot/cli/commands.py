@@ -35,6 +35,8 @@ COMMANDS = {
     "user": "List users and let strangers in.",
     "approval": "List what waits for a yes, and answer.",
     "plugin": "Write, test, trust, run and list plugins.",
+    "skill": "List, show, trust and remove skills.",
+    "mcp": "List, show and trust tool servers (MCP).",
     "config": "Check, show and locate the settings.",
     "models": "List providers and routes, and find local model servers.",
     "test-model": "Ask a model one question; tell version, latency, speed and quota.",

@@ -42,7 +42,7 @@ class Hand:
     ) -> R:
         """Have a part (`Control.status`: its control) do something, wherever it is."""
         if self.service is not None:
-            parts = (self.service.control, self.service.plugins, self.service.trust)
+            parts = (self.service.control, *self.service.added.parts)
             bound: Callable[P, Awaitable[R]] = getattr(owner_of(what, parts), what.__name__)
             return await bound(*given, **named)
         kind: type[R] = get_type_hints(what)["return"]

@@ -62,6 +62,7 @@ class Manifest:
     `sinks` are the arguments that name where an effect goes. `public` tools tell only what anybody
     may know, those of a `fact` how the host fares (a plugin may stand in for one); `own` tools act
     on the requester's own rows and pass on the taint of what they store.
+    What a `trusted` tool tells are an owner's words: they taint nothing.
     What a `private` tool tells must not leave in a tainted turn unasked, wherever it goes.
     An `idempotent` effect may be repeated after a crash. `digest` names the bytes that will run,
     `per_hour` bounds the calls of one user (0: not).
@@ -72,6 +73,7 @@ class Manifest:
     public: bool = False
     own: bool = False
     fact: bool = False
+    trusted: bool = False
     private: bool = False
     idempotent: bool = False
     sinks: tuple[Sink, ...] = ()

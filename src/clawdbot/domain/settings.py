@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from clawdbot.domain.policy import Effect
 from clawdbot.domain.secret import Secret
 
 Seconds = Annotated[float, Meta(gt=0)]  # written as `seconds` reads it
@@ -205,6 +206,27 @@ class Shell(Section, frozen=True):
     leave_mb: Count = 512
 
 
+class McpServer(Section, frozen=True):
+    """A tool server: a `command` in a box that sees its `folder`, or a `url`; what it may do."""
+
+    command: tuple[str, ...] = ()
+    folder: str = ""
+    paths: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    env: dict[str, Secret] = field(default_factory=dict)
+    url: Url = ""
+    headers: dict[str, Secret] = field(default_factory=dict)
+    effect: Effect = Effect.READ
+    timeout_s: Seconds = 30.0
+    memory_mb: Count = 1024
+
+
+class Mcp(Section, frozen=True):
+    """Servers of tools that speak the Model Context Protocol, by name."""
+
+    servers: dict[str, McpServer] = field(default_factory=dict)
+
+
 class Outbox(Section, frozen=True):
     """Delivery: age limit, how long a head may block, retries and their first wait."""
 
@@ -287,3 +309,4 @@ class Core(Section, frozen=True):
     files: dict[str, FileRoot] = field(default_factory=dict)
     shell: Shell = Shell()
     audit: Audit = Audit()
+    mcp: Mcp = field(default_factory=Mcp)

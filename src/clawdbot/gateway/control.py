@@ -33,6 +33,8 @@ from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store import inbox, outbox, people, rights, turns
 from clawdbot.store.people import Pairing
 from clawdbot.tools.plugins import Plugins
+from clawdbot.tools.servers import Servers
+from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Trust
 
 T = TypeVar("T")
@@ -314,11 +316,13 @@ CALLS: dict[str, Callable[..., Awaitable[object]]] = {
         Trust.allow,
         Trust.allowed,
         Trust.revoke,
+        *(Skills.listed, Skills.shown, Skills.trust, Skills.remove),
+        *(Servers.listed, Servers.shown, Servers.trust),
     )
 }
 
 
-def route(control: Control, plugins: Plugins, trust: Trust) -> Route:
+def route(*parts: object) -> Route:
     """Serve what they do on the Unix socket."""
 
     async def answer(request: web.Request, _: Caller) -> web.Response:
@@ -329,7 +333,7 @@ def route(control: Control, plugins: Plugins, trust: Trust) -> Route:
         given = await read(request, list[msgspec.Raw])
         if len(given) != len(takes):
             raise BadInput
-        hand = owner_of(call, (control, plugins, trust))
+        hand = owner_of(call, parts)
         return json(await call(hand, *map(decoded, given, takes)))
 
     return Route(method="POST", path="/{call}", permission=Permission.LOCAL, handler=answer)

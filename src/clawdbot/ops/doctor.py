@@ -19,10 +19,11 @@ from clawdbot.models.catalog import price_of
 from clawdbot.sandbox.chromium import CHROMIUM, DRIVER
 from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store.proof import Verdict
+from clawdbot.tools.servers import Shown
 
 _SHOWN_MOST = 3
 # What stands there is the user's own, or was made in a box; the folders above close it.
-_OPEN_TO_ALL = {"plugins", "work"}
+_OPEN_TO_ALL = {"plugins", "skills", "work"}
 _SERVED = {Protocol.OPENAI, Protocol.ANTHROPIC}
 
 
@@ -120,6 +121,20 @@ def service(status: Status, language: str) -> Iterator[Finding]:
         remedy = told(language, each.remedy)
         area = f"{each.kind}/{each.account}"
         yield Finding(area=area, ok=each.up, text=text, remedy=remedy)
+
+
+def servers(found: Iterable[Shown], language: str) -> Iterator[Finding]:
+    """Tell of each tool server whether it works, or what it waits for."""
+    for each in found:
+        area, untrusted = f"MCP: {each.name}", each.state in {"new", "changed"}
+        text, remedy = say(language, "{number} tools", number=len(each.tools)), ""
+        if untrusted:
+            text = say(language, "its tools wait for a look and a yes")
+            remedy = f"clawdbot mcp show {each.name}; clawdbot mcp trust {each.name}"
+        elif each.problem:
+            text = say(language, "down: {reason}", reason=told(language, each.problem))
+        ok = not untrusted and not each.problem
+        yield Finding(area=area, ok=ok, text=text, remedy=remedy)
 
 
 def record(verdict: Verdict, language: str) -> Finding:

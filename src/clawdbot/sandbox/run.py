@@ -113,6 +113,10 @@ class Sandbox:
                     child.kill()
                     await child.wait()
 
+    async def moves(self) -> bool:
+        """Tell whether a box can see a path elsewhere than where the host has it."""
+        return isinstance(await self._chosen(), Bubblewrap)
+
     async def _chosen(self) -> Maker:
         for maker, mechanism in zip(self._makers, await self.mechanisms(), strict=True):
             if mechanism.usable:

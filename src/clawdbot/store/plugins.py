@@ -1,9 +1,11 @@
-"""What an owner trusts: a plugin's bytes by their hash, with exactly these permissions."""
+"""What an owner trusts, by its hash: a plugin, a skill, what a tool server says of itself."""
 
 from dataclasses import dataclass
 
 from clawdbot.domain.ports import Tx
 from clawdbot.store.sql import values
+
+PLUGIN, SKILL, SERVER = "plugin", "skill", "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Trusted:
     state: str
     trusted_by: str
     trusted_at: float
+    kind: str = PLUGIN
 
 
 def put(tx: Tx, trusted: Trusted) -> None:
@@ -24,16 +27,16 @@ def put(tx: Tx, trusted: Trusted) -> None:
     tx.run("plugins.put", **values(trusted))
 
 
-def get(tx: Tx, name: str) -> Trusted | None:
-    """Read the decision on a plugin."""
-    return tx.one(Trusted, "plugins.get", name=name)
+def get(tx: Tx, name: str, kind: str = PLUGIN) -> Trusted | None:
+    """Read the decision on one of a kind."""
+    return tx.one(Trusted, "plugins.get", name=name, kind=kind)
 
 
-def listed(tx: Tx) -> list[Trusted]:
-    """List every decision, by name."""
-    return tx.all(Trusted, "plugins.list")
+def listed(tx: Tx, kind: str = PLUGIN) -> list[Trusted]:
+    """List every decision of a kind, by name."""
+    return tx.all(Trusted, "plugins.list", kind=kind)
 
 
-def remove(tx: Tx, name: str) -> bool:
+def remove(tx: Tx, name: str, kind: str = PLUGIN) -> bool:
     """Take a decision back; False where there is none."""
-    return tx.run("plugins.remove", name=name) == 1
+    return tx.run("plugins.remove", name=name, kind=kind) == 1

@@ -92,7 +92,7 @@ def read(path: Path) -> Package:
         elif path.suffix == ".py":
             package = _file(path)
         else:
-            package = _folder(dict(_files(path)))
+            package = _folder(dict(files_of(path)))
     except OSError as error:
         raise PluginFailed(f"{path.name} cannot be read: {error.strerror or error}") from error
     if not NAME.fullmatch(package.name):
@@ -119,7 +119,7 @@ def whole(hash_: str, main: str, folder: Path) -> bool:
     place = folder / hash_
     if not place.is_dir():
         return False
-    return Package(name="", main=main, files=dict(_files(place))).hash == hash_
+    return Package(name="", main=main, files=dict(files_of(place))).hash == hash_
 
 
 def forget(hashes: set[str], folder: Path) -> None:
@@ -264,7 +264,7 @@ def _installed(point: "EntryPoint") -> Package:
     return Package(name=point.name, main=module, files=files, more=(site,), installed=True)
 
 
-def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
+def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Read a folder's files beneath its handle; no link is followed."""
     left = [_BYTES_MOST, _FILES_MOST]
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -281,14 +281,14 @@ def _beneath(descriptor: int, prefix: str, left: list[int]) -> Iterator[tuple[st
             if stat.S_ISDIR(os.fstat(inner).st_mode):
                 if prefix.count("/") >= _DEEP_MOST:
                     os.close(inner)
-                    raise PluginFailed("The plugin's folders are too deep.")
+                    raise PluginFailed("The folders are too deep.")
                 yield from _beneath(inner, f"{prefix}{name}/", left)
                 continue
             data = _regular(inner, name)
             left[0] -= len(data)
             left[1] -= 1
             if min(left) < 0:
-                raise PluginFailed("The plugin is larger than 8 MiB or 200 files.")
+                raise PluginFailed("This is larger than 8 MiB or 200 files.")
             yield f"{prefix}{name}", data
     finally:
         os.close(descriptor)
@@ -316,7 +316,7 @@ def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(path) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
             if len(members) > _FILES_MOST or sum(each.file_size for each in members) > _BYTES_MOST:
-                raise PluginFailed("The plugin is larger than 8 MiB or 200 files.")
+                raise PluginFailed("This is larger than 8 MiB or 200 files.")
             for member in members:
                 name = PurePosixPath(member.filename)
                 kind = stat.S_IFMT(member.external_attr >> 16)

@@ -170,7 +170,8 @@ class Registry:
             arguments = entry.bind(call.arguments or "{}")
         except (msgspec.DecodeError, UnicodeError) as error:
             raise ToolFailed(f"The arguments do not fit {call.tool}: {error}") from error
-        taint = grant.tainted or not entry.tool.manifest.public
+        manifest = entry.tool.manifest
+        taint = grant.tainted or not (manifest.public or manifest.trusted)
         return Ready(tool=entry.tool, arguments=arguments, taint=taint, grant=grant)
 
     def _entry(self, tool: Tool) -> "_Entry":

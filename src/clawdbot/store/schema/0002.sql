@@ -106,11 +106,13 @@ CREATE TABLE secrets (
 
 -- What an owner trusts: exactly these bytes (`hash`) with exactly these permissions (`manifest`, JSON).
 CREATE TABLE plugins (
-    name       TEXT PRIMARY KEY,
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
     hash       TEXT NOT NULL,
     manifest   BYTEA NOT NULL,
     publisher  TEXT NOT NULL,
     state      TEXT NOT NULL,
     trusted_by TEXT NOT NULL,
-    trusted_at DOUBLE PRECISION NOT NULL
+    trusted_at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (kind, name)
 );

@@ -6,6 +6,7 @@ can be stopped. It ends with the service.
 
 import asyncio
 import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -13,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from clawdbot.domain.binding import Sink, SinkKind
-from clawdbot.domain.errors import ToolFailed
+from clawdbot.domain.errors import Failure, ToolFailed
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.settings import Shell as Settings
 from clawdbot.sandbox.profile import WORK, Bind, Box, Limits
@@ -22,6 +23,7 @@ from clawdbot.tools.folders import Folders
 from clawdbot.tools.registry import Grant, Tool
 
 Wait = Annotated[float, Meta(gt=0, le=300, description="seconds to wait for its end")]
+More = Callable[[], Awaitable[tuple[Bind, ...]]]
 _PAGE = 8_000
 _PIECE = 65_536
 _KEPT_MOST = 32
@@ -44,10 +46,14 @@ class Run:
 class Shell:
     """Runs commands; `run` is its life, in which runs go on."""
 
-    def __init__(self, sandbox: Sandbox, folders: Folders, settings: Settings) -> None:
+    def __init__(
+        self, sandbox: Sandbox, folders: Folders, settings: Settings, more: More | None = None
+    ) -> None:
+        """See in every box what `more` gives, beside the conversation's folder."""
         self._sandbox = sandbox
         self._folders = folders
         self._settings = settings
+        self.more = more
         self._runs: dict[str, Run] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -106,8 +112,9 @@ class Shell:
         limits = Limits(
             wall_s=0, cpu_s=int(settings.wall_s), memory_mb=settings.memory_mb, processes=64
         )
-        binds = (Bind(str(self._folders.work(grant)), WORK, write=True),)
         try:
+            more = await self.more() if self.more is not None else ()
+            binds = (Bind(str(self._folders.work(grant)), WORK, write=True), *more)
             async with (
                 asyncio.timeout(settings.wall_s),
                 self._sandbox.opened(Box(argv=argv, binds=binds, limits=limits)) as process,
@@ -118,7 +125,7 @@ class Shell:
                     run.state = f"exit code {await process.wait()}"
         except TimeoutError:
             run.fault = f"ended after {settings.wall_s:.0f} s"
-        except ToolFailed as error:
+        except Failure as error:
             run.fault = str(error)
         finally:
             run.state = run.fault or (run.state if run.state != "running" else "ended")
