@@ -185,8 +185,8 @@ class Broker:
                 return await self._type(task, command)
             case Kind.SCRIPT:
                 task.scripted = True
-            case Kind.FIND if task.typed and await world.echoes(task.tab, task.typed):
-                raise Denied("There is a secret on the page: nothing is looked for.")
+            case Kind.FIND if task.typed:
+                return await _sought(task, command)
         if command.kind in {Kind.OPEN, Kind.SUBMIT, Kind.SWITCH, Kind.WINDOWS}:
             return await _ourselves(task.tab, command)
         return await task.tab.ask(command.method, command.path, command.body)
@@ -211,6 +211,20 @@ class Broker:
         if wanted.keys:
             return await task.tab.ask("POST", command.path, {"text": wanted.keys})
         return None
+
+
+async def _sought(task: Page, command: Command) -> object:
+    """Look for elements; not where a page repeats a secret, before or while the driver waits."""
+    await _check_echo(task)
+    try:
+        return await task.tab.ask(command.method, command.path, command.body)
+    finally:
+        await _check_echo(task)
+
+
+async def _check_echo(task: Page) -> None:
+    if await world.echoes(task.tab, task.typed):
+        raise Denied("There is a secret on the page: nothing is looked for.")
 
 
 async def _ourselves(tab: Tab, command: Command) -> object:

@@ -34,6 +34,7 @@ def check_email(credentials):
 """
 REST = """\
     from selenium.webdriver.common.by import By
+    driver.implicitly_wait(10)
     driver.find_element(By.NAME, "user").send_keys(credentials["username"])
     driver.find_element(By.NAME, "password").send_keys(credentials["password"])
     driver.find_element(By.TAG_NAME, "button").click()

@@ -78,6 +78,7 @@ def assert_kept(at: Desk) -> None:
 async def test_a_plugin_logs_in_with_tokens(at: Desk) -> None:
     def plugin(driver: WebDriver, sites: Sites) -> list[str]:
         driver.get(sites.at(MAIL))
+        driver.implicitly_wait(5)
         assert field(driver).is_displayed()
         assert "password" == field(driver).get_attribute("type")
         field(driver, "user").send_keys(USERNAME)
@@ -281,6 +282,23 @@ async def test_a_page_that_repeats_a_secret_is_not_read(at: Desk) -> None:
 
     await at.play(plugin)
     assert_kept(at)
+
+
+async def test_waiting_for_what_a_page_repeats_later_tells_nothing(at: Desk) -> None:
+    def plugin(driver: WebDriver, sites: Sites) -> list[str]:
+        later = "setTimeout(() => { document.getElementById('said').append(field.value) }, 400)"
+        field_ = 'const field = document.getElementById("password");'
+        script = f"<script>{field_} field.addEventListener('input', () => {later})</script>"
+        sites.pages[f"{MAIL}/later"] = LOGIN + script
+        driver.get(sites.at(MAIL, "/later"))
+        driver.implicitly_wait(1)
+        field(driver).send_keys(PASSWORD)
+        tried = ("//p[contains(., 'c4')]", "//p[contains(., 'c5')]")
+        return [refused(partial(driver.find_element, By.XPATH, each)) for each in tried]
+
+    right, wrong = await at.play(plugin)
+    assert right == wrong  # whatever is guessed, the answer is the same
+    assert "There is a secret on the page" in right
 
 
 async def test_who_ran_a_script_types_no_secret(at: Desk) -> None:

@@ -25,6 +25,7 @@ from selenium.webdriver.common.by import By
 @browser_automation.task
 def log_in(url, credentials):
     driver = get_webdriver()
+    driver.implicitly_wait(10)
     driver.get(url)
     driver.find_element(By.ID, "user").send_keys(credentials["username"])
     driver.find_element(By.ID, "password").send_keys(credentials["password"])
