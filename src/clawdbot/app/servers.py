@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from clawdbot.config.load import Loaded
 from clawdbot.domain.errors import BadInput, ToolFailed
 from clawdbot.domain.settings import McpServer
-from clawdbot.net.carrier import Carrier
 from clawdbot.net.client import Client
 from clawdbot.net.egress import Rule, Rules, read
 from clawdbot.net.fetch import Guard
@@ -22,6 +21,7 @@ from clawdbot.sandbox.run import Sandbox
 from clawdbot.tools.servers import WRITE, Reach
 
 if TYPE_CHECKING:
+    from clawdbot.net.carrier import Carrier
     from clawdbot.tools.mcp import Link
 
 _BRIDGE = str(Path(bridge.__file__).resolve())
@@ -58,7 +58,9 @@ def reaching(loaded: Loaded, sandbox: Sandbox, client: Client, egress: Proxy) ->
     return reach
 
 
-def _carrier(settings: McpServer, client: Client, guard: Guard) -> Carrier:
+def _carrier(settings: McpServer, client: Client, guard: Guard) -> "Carrier":
+    from clawdbot.net.carrier import Carrier  # noqa: PLC0415 - stands on an extra
+
     target = read(settings.url)
     hosts = (Rule(target.host, target.port),)
     return Carrier(
