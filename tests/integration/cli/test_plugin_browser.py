@@ -3,7 +3,12 @@
 import asyncio
 import contextlib
 import json
+import os
+import select
 import ssl
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +24,7 @@ from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Store
 from clawdbot.store import secrets, sqlite
 from clawdbot.store.vault import Vault
-from tests.fakes.command import scripted
+from tests.fakes.command import running, scripted
 from tests.integration.cli.conftest import Run
 from tests.integration.net.stage import listening
 
@@ -152,6 +157,52 @@ async def test_a_secret_of_another_site_is_not_typed(run: Run, home: Path, site:
     assert all(line.startswith("GET") for line in site.heard)
     done = await asyncio.to_thread(run, *command[:-1], "secret://none")
     assert "There is no secret of that name." in done.stderr
+
+
+HANG = """\
+from clawdbot.plugins import browser_automation
+
+@browser_automation.task(hosts=["mail.example.com"], timeout=60)
+def hang():
+    get_webdriver().get("https://mail.example.com")
+    while True:
+        pass
+"""
+
+
+def test_no_browser_outlives_a_killed_service(
+    run: Run, home: Path, environ: dict[str, str]
+) -> None:
+    scripted(home)
+    (home / "plugins").mkdir(mode=0o700)
+    (home / "plugins" / "mail.py").write_text(HANG)
+    assert 0 == run("plugin", "trust", "mail").returncode
+    with running(environ) as service:
+        command = [sys.executable, "-m", "clawdbot", "plugin", "run", "hang"]
+        with subprocess.Popen(
+            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as asking:
+            ends = time.monotonic() + 25
+            while not any("--type=renderer" in line for line in _below(service.pid).values()):
+                assert time.monotonic() < ends
+            watched = [os.pidfd_open(pid) for pid in _below(service.pid)]
+            assert any("inside.py" in line for line in _below(service.pid).values())
+            service.kill()
+            for each in watched:
+                assert select.select([each], [], [], 10)[0]
+                os.close(each)
+            asking.communicate(timeout=20)
+
+
+def _below(pid: int) -> dict[int, str]:
+    """Give the command lines of all that a process started."""
+    found: dict[int, str] = {}
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text(encoding="ascii").split()):
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{child}/cmdline").read_bytes()
+                found |= {child: line.replace(b"\0", b" ").decode(), **_below(child)}
+    return found
 
 
 def _certified(folder: Path) -> ssl.SSLContext:
