@@ -39,6 +39,7 @@ from clawdbot.gateway.stream import LocalStream
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
+from clawdbot.sandbox.run import Sandbox
 from clawdbot.store import sqlite, state
 from clawdbot.store.audit import Audit
 from clawdbot.store.sqlite import SqliteDb
@@ -52,11 +53,12 @@ NODE = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """How the outside is reached: time, the database's connections, HTTP, and further `tools`."""
+    """How the outside is reached: time, database connections, HTTP, boxes, and further `tools`."""
 
     clock: Clock
     connect: sqlite.Connect
     client: Callable[[Net], AbstractAsyncContextManager[Client]]
+    sandbox: Callable[[Path], Sandbox] = Sandbox
     tools: tuple[Tool, ...] = ()
 
 
@@ -124,7 +126,7 @@ async def assembled(
     ):
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
         audit = Audit(vault, f"{NODE}:{clock.ulid()}", core.audit.checkpoint_rows)
-        hands = hands_of(loaded, client, db, vault, outside.tools)
+        hands = hands_of(loaded, client, db, vault, outside.tools, outside.sandbox)
         async with extended(loaded, db, clock, vault, audit, hands, client) as added:
             ground = _Ground(
                 loaded=loaded,

@@ -1,8 +1,9 @@
 """What the assistant acts with: the sandbox, and every built-in tool by its name."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from clawdbot.agent import delegate, plan
 from clawdbot.config.load import Loaded
@@ -35,16 +36,21 @@ class Hands:
 
 
 def hands_of(
-    loaded: Loaded, client: Client, db: SqliteDb, vault: Vault, more: Iterable[Tool]
+    loaded: Loaded,
+    client: Client,
+    db: SqliteDb,
+    vault: Vault,
+    more: Iterable[Tool],
+    boxes: Callable[[Path], Sandbox] = Sandbox,
 ) -> Hands:
-    """Put the hands together; `more` are tools of the composition's own."""
+    """Put the hands together; `more` are the composition's own tools, `boxes` makes the sandbox."""
     core, home = loaded.core, loaded.home
     fetch = Fetch(client, Guard(core.net))
 
     async def reveal(reference: str, url: str) -> Secret:
         return await db.read(lambda tx: secrets.resolve(tx, vault, reference, url))
 
-    sandbox, folders = Sandbox(home / "data" / "sandbox"), Folders(home, core.files)
+    sandbox, folders = boxes(home / "data" / "sandbox"), Folders(home, core.files)
     shell = Shell(sandbox, folders, core.shell)
     tools = (
         *facts.TOOLS,

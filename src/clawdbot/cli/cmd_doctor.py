@@ -14,6 +14,7 @@ from clawdbot.gateway.control import Control
 from clawdbot.ops import doctor
 from clawdbot.ops.doctor import Finding
 from clawdbot.tools.servers import Servers
+from clawdbot.tools.trust import Trust
 
 
 @click.command()
@@ -66,6 +67,8 @@ async def _service(terminal: Terminal) -> AsyncIterator[Finding]:
         for finding in doctor.sandbox(status.sandbox, terminal.language):
             yield finding
         for finding in doctor.servers(await hand.ask(Servers.listed), terminal.language):
+            yield finding
+        for finding in doctor.plugins(await hand.ask(Trust.listed), terminal.language):
             yield finding
         yield doctor.record(await hand.ask(Control.verify, ""), terminal.language)
 

@@ -19,7 +19,8 @@ from clawdbot.models.catalog import price_of
 from clawdbot.sandbox.chromium import CHROMIUM, DRIVER
 from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store.proof import Verdict
-from clawdbot.tools.servers import Shown
+from clawdbot.tools.servers import Shown as Server
+from clawdbot.tools.trust import Shown as Plugin
 
 _SHOWN_MOST = 3
 # What stands there is the user's own, or was made in a box; the folders above close it.
@@ -52,8 +53,8 @@ def programs(language: str) -> Iterator[Finding]:
     """Look for what the browser and other servers' tools need; nothing else needs them."""
     there = [path for path in (CHROMIUM, DRIVER) if not path.exists()]
     needs: tuple[tuple[str, bool, str], ...] = (
-        ("Chromium", not there, "sudo apt-get install chromium chromium-driver"),
-        ("selenium", find_spec("selenium") is not None, "pip install 'clawdbot[browser]'"),
+        ("Chromium", not there, "install.sh --with browser"),
+        ("selenium", find_spec("selenium") is not None, "install.sh --with browser"),
         ("mcp", find_spec("mcp") is not None, "pip install 'clawdbot[mcp]'"),
     )
     for name, found, remedy in needs:
@@ -123,7 +124,7 @@ def service(status: Status, language: str) -> Iterator[Finding]:
         yield Finding(area=area, ok=each.up, text=text, remedy=remedy)
 
 
-def servers(found: Iterable[Shown], language: str) -> Iterator[Finding]:
+def servers(found: Iterable[Server], language: str) -> Iterator[Finding]:
     """Tell of each tool server whether it works, or what it waits for."""
     for each in found:
         area, untrusted = f"MCP: {each.name}", each.state in {"new", "changed"}
@@ -135,6 +136,30 @@ def servers(found: Iterable[Shown], language: str) -> Iterator[Finding]:
             text = say(language, "down: {reason}", reason=told(language, each.problem))
         ok = not untrusted and not each.problem
         yield Finding(area=area, ok=ok, text=text, remedy=remedy)
+
+
+def plugins(found: Iterable[Plugin], language: str) -> Iterator[Finding]:
+    """Tell which plugins run, and which do no more."""
+    for each in found:
+        area = say(language, "Plugin {name}", name=each.name)
+        trust = f"clawdbot plugin trust {each.name}"
+        match each.state:
+            case "trusted":
+                yield Finding(area=area, ok=True, text=say(language, "trusted"))
+            case "new":
+                text = say(language, "does not run: nobody trusted it yet")
+                yield Finding(area=area, ok=True, text=text, remedy=trust)
+            case "changed":
+                text = say(language, "does not run any more: it changed since it was trusted")
+                yield Finding(area=area, ok=False, text=text, remedy=trust)
+            case "gone":
+                text = say(language, "was trusted, and is not there any more")
+                remedy = f"clawdbot plugin remove {each.name}"
+                yield Finding(area=area, ok=False, text=text, remedy=remedy)
+            case _:
+                remedy = f"clawdbot plugin show {each.name}"
+                text = told(language, each.problem)
+                yield Finding(area=area, ok=False, text=text, remedy=remedy)
 
 
 def record(verdict: Verdict, language: str) -> Finding:

@@ -22,6 +22,7 @@ from tests.integration.cli.test_cmd_audit import alter
 from tests.integration.cli.test_cmd_secret import typed
 from tests.integration.cli.test_cmd_status import TELEGRAM
 from tests.integration.sandbox.test_selftest import Absent, Leaky
+from tests.integration.tools.test_plugins import DISK
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +168,27 @@ async def test_without_any_mechanism_the_remedy_is_told(tmp_path: Path) -> None:
     assert (False, False) == (missing.ok, absent.ok)
     assert "sudo apt-get install bubblewrap" == missing.remedy
     assert "bubblewrap is not installed" not in missing.text
+
+
+def test_plugins_that_do_not_run_any_more_are_ill(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
+    folder = home / "plugins"
+    folder.mkdir(mode=0o700)
+    for name in ("changed", "gone", "new", "sound"):
+        (folder / f"{name}.py").write_bytes(DISK.replace(b"disk_usage", name.encode()))
+        assert name == "new" or 0 == run("plugin", "trust", name).returncode
+    (folder / "broken").mkdir(mode=0o700)
+    (folder / "gone.py").unlink()
+    with (folder / "changed.py").open("ab") as file:
+        file.write(b"\n")
+    code, told = found(run)
+    assert (1, ["Plugin broken", "Plugin changed", "Plugin gone"]) == (code, ill(told))
+    with running(environ):
+        assert told["Plugin changed"] == found(run)[1]["Plugin changed"]
+    for name in ("changed", "gone"):
+        assert 0 == run(*told[f"Plugin {name}"].remedy.split()[1:]).returncode
+    assert ["Plugin broken"] == ill(found(run)[1])
 
 
 def test_the_doctor_changes_nothing_of_the_data(run: Run, home: Path) -> None:

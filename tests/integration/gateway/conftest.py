@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from clawdbot.app.assembly import doors
+from clawdbot.app.assembly import Doors, doors
 from clawdbot.app.sections import SECTIONS
 from clawdbot.app.serving import serve
 from clawdbot.config.load import load
@@ -56,6 +56,8 @@ def settings_of(rules: list[JSON], home: Path, **core: object) -> JSON:
 async def running(
     home: Path,
     rules: list[JSON] | None = None,
+    outside: Doors | None = None,
+    /,
     *,
     tools: tuple[Tool, ...] = (),
     **core: object,
@@ -68,8 +70,8 @@ async def running(
     stop, up = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
         loaded = load(home, {}, SECTIONS)
-        outside = replace(doors(), tools=tools)
-        tasks.create_task(serve(loaded, outside, stop=stop, started=up.set_result))
+        given = replace(outside or doors(), tools=tools)
+        tasks.create_task(serve(loaded, given, stop=stop, started=up.set_result))
         started = await asyncio.wait_for(up, 10)
         local = aiohttp.UnixConnector(str(home / "clawdbot.sock"))
         async with (
