@@ -38,12 +38,26 @@ def test_the_guide_to_plugins_works(run: Run, home: Path) -> None:
     assert 0 == run("plugin", "trust", "upper").returncode
 
 
-def test_both_languages_show_the_same_code() -> None:
-    english, chinese = ([b for b in blocks(n) if b[0] != "sh"] for n in NAMES)
+def test_the_guide_to_tools_works(run: Run, home: Path) -> None:
+    scripted(home)
+    found = dict(blocks("tools.md"))
+    with (home / "clawdbot.yaml").open("a") as file:
+        file.writelines(text for kind, text in blocks("tools.md") if kind == "yaml")
+    assert "there is no secret wiki" in run("config", "check").stdout + run("start").stderr
+    scripted(home)
+    folder = home / "skills" / "weekly-report"
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "SKILL.md").write_text(found["markdown"])
+    for line in found["console"].splitlines():
+        assert 0 == run(*shlex.split(line.removeprefix("$ clawdbot "))).returncode
+    assert "weekly-report\ttrusted\t" in run("skill", "list").stdout
+
+
+@pytest.mark.parametrize("name", ["plugins", "tools"])
+def test_both_languages_show_the_same_code(name: str) -> None:
+    names = (f"{name}.md", f"{name}.zh-CN.md")
+    english, chinese = ([b for b in blocks(n) if b[0] != "sh"] for n in names)
     assert english == chinese
-
-
-NAMES = ("plugins.md", "plugins.zh-CN.md")
 
 
 @pytest.mark.timeout(120)

@@ -20,6 +20,7 @@ SETTINGS = """
 providers:
   one: {url: "https://one.test/v1", auth: "secret://one"}
   two: {url: "https://two.test", auth: "env:TWO"}
+mcp: {servers: {time: {command: [x], env: {KEY: "secret://time", MORE: "env:TWO"}}}}
 search: {url: "http://search.test", key: "secret://search"}
 channels:
   telegram:
@@ -46,6 +47,7 @@ async def test_secrets_are_opened_while_the_database_is_in_use(loaded: Loaded) -
         kept(loaded, "bot", "http://127.0.0.1:81"),
         kept(loaded, "hook", "http://127.0.0.1:81"),
         kept(loaded, "search", "http://search.test"),
+        kept(loaded, "time"),
     ]
     async with sqlite.opened(loaded.home / DATA_FILE, Store()) as db:
         for row in rows:
@@ -54,6 +56,8 @@ async def test_secrets_are_opened_while_the_database_is_in_use(loaded: Loaded) -
     auth = {name: provider.auth.reveal() for name, provider in found.core.providers.items()}
     assert ("text-one", "second") == (auth["one"], auth["two"])
     assert Secret("text-search") == found.core.search.key
+    server = found.core.mcp.servers["time"]
+    assert {"KEY": Secret("text-time"), "MORE": Secret("second")} == server.env
     main = found.channels["telegram"]["main"]
     assert isinstance(main, Settings)
     assert ("text-bot", "text-hook") == (main.token.reveal(), main.secret.reveal())
@@ -78,7 +82,7 @@ async def test_every_one_that_cannot_be_is_told_with_its_place(loaded: Loaded) -
         f"{place}the secret one is not bound to this address; set it again with --origin"
         == (after[0])
     )
-    assert 4 == len(lines) == len(after)
+    assert 5 == len(lines) == len(after)
 
 
 def test_settings_without_secrets_cost_nothing(tmp_path: Path) -> None:

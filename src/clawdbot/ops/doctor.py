@@ -128,7 +128,7 @@ def servers(found: Iterable[Server], language: str) -> Iterator[Finding]:
     """Tell of each tool server whether it works, or what it waits for."""
     for each in found:
         area, untrusted = f"MCP: {each.name}", each.state in {"new", "changed"}
-        text, remedy = say(language, "{number} tools", number=len(each.tools)), ""
+        text, remedy = say(language, "tools: {number}", number=len(each.tools)), ""
         if untrusted:
             text = say(language, "its tools wait for a look and a yes")
             remedy = f"clawdbot mcp show {each.name}; clawdbot mcp trust {each.name}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.fakes.command import scripted
+from tests.fakes.command import running, scripted
 from tests.integration.cli.conftest import Run
 from tests.integration.tools.test_servers import server
 
@@ -38,3 +38,30 @@ def test_a_server_is_looked_at_and_trusted_without_a_service(run: Run, servers: 
     done = run("mcp", "trust", "other")
     assert 65 == done.returncode
     assert "The settings name no such server." in done.stderr
+
+
+def test_a_running_service_takes_a_decision_and_the_doctor_tells(
+    run: Run, environ: dict[str, str], servers: Path
+) -> None:
+    with running(environ):
+        until(run, "say\tnot trusted\tread\t\n")
+        [ill] = doctor(run)
+        assert ("MCP: say", False) == (ill["area"], ill["ok"])
+        assert "clawdbot mcp trust say" in str(ill["remedy"])
+        good(run, "trust", "say")
+        until(run, "say\trunning\tread\techo\n")
+        [well] = doctor(run)
+        assert (True, "tools: 1", "") == (well["ok"], well["text"], well["remedy"])
+
+
+def until(run: Run, expected: str) -> None:
+    """Look again, as a person would, until the list says it."""
+    told = [good(run, "list")]
+    while expected != told[-1]:
+        assert len(told) < 30, told
+        told.append(good(run, "list"))
+
+
+def doctor(run: Run) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(run("doctor", "--json").stdout)
+    return [each for each in found if str(each["area"]).startswith("MCP")]
