@@ -93,7 +93,7 @@ async def test_a_task_logs_in_and_its_worker_never_has_the_secret(
     first = await call(pool, tmp_path, "log_in", given)
     inside, found = await call(pool, tmp_path, "log_in", given)
     assert (["Lunch?"], first) == (found, [inside, found])  # the same worker, warm
-    workers = [pid for pid in _boxed("it.py") if _inner(pid) == inside]
+    workers = [pid for pid in _boxed(tmp_path) if _inner(pid) == inside]
     assert 1 == len(workers)
     held = _memory(workers[0])
     assert b"secret://mail#password" in held  # we look at the right place
@@ -126,14 +126,14 @@ async def test_noise_on_the_line_ends_the_call_alone(at: Desk, pool: Pool, tmp_p
     )[1]
 
 
-def _boxed(word: str) -> list[int]:
+def _boxed(folder: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             line = (path / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if word.encode() in line and b"-I" in line:
+        if str(folder).encode() in line and b"-I" in line:
             found.append(int(path.name))
     return found
 
