@@ -3,7 +3,7 @@
 A test composition may bring its own doors.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from clawdbot.conversation.commands import Commands
 from clawdbot.conversation.lane import Lane
 from clawdbot.conversation.turn import Around, Turns
 from clawdbot.domain.bus import Bus
+from clawdbot.domain.policy import Role
 from clawdbot.domain.ports import Clock, Lease
 from clawdbot.domain.settings import Core, Net
 from clawdbot.durable.embedded import AlwaysHeld, Embedded
@@ -42,6 +43,7 @@ from clawdbot.net.client import Client
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.store import sqlite, state
 from clawdbot.store.audit import Audit
+from clawdbot.store.rights import roles as custom_roles
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.turns import Turn
 from clawdbot.store.vault import Vault
@@ -108,6 +110,7 @@ class _Ground:
     audit: Audit
     hands: Hands
     added: Added
+    roles: Mapping[str, Role]
 
 
 @asynccontextmanager
@@ -142,6 +145,7 @@ async def assembled(
                 audit=audit,
                 hands=hands,
                 added=added,
+                roles=await db.read(custom_roles),
             )
             yield _service(ground, stop, reload)
 
@@ -274,7 +278,7 @@ def _engine(
             budgets=core.turns,
             record=ground.audit.append,
             rights=rights_of,
-            roles=dict,
+            roles=lambda: ground.roles,
         ),
         commands=Commands(_routes_of(core)),
         settings=core,

@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from clawdbot.domain.binding import Sink, SinkKind
 from clawdbot.domain.errors import ToolFailed
-from clawdbot.domain.policy import Effect, Manifest
+from clawdbot.domain.policy import Effect, Manifest, Role
 from clawdbot.tools.registry import Grant, Tool
 from tests.integration.gateway.conftest import JSON, Running, running, until
 from tests.integration.gateway.test_ws import connected, told
@@ -311,3 +312,23 @@ async def test_a_member_cannot_answer_for_the_owner(short_home: Path) -> None:
         assert "refused" == ack["outcome"]
         assert [("open",)] == rows(short_home, "SELECT state FROM approvals")
         assert [] == counter.paid
+
+
+async def test_a_custom_role_has_the_tools_that_it_names(short_home: Path) -> None:
+    async with bank(short_home):
+        pass
+    role = msgspec.json.encode(Role(allowed=frozenset({"pay"})))
+    with closing(sqlite3.connect(short_home / "data" / "clawdbot.db")) as db:
+        db.execute("INSERT INTO roles VALUES ('clerk', ?, 1.0)", [role])
+        db.commit()
+    async with bank(short_home) as (_, talk, counter):
+        change_role(short_home, "clerk")
+        await talk.answer(await talk.asked("pay the rent"), "yes")
+        await talk.next("final")
+        assert 1 == len(counter.paid)
+
+
+def change_role(home: Path, role: str) -> None:
+    with closing(sqlite3.connect(home / "data" / "clawdbot.db")) as db:
+        db.execute("UPDATE users SET role = ?", [role])
+        db.commit()
