@@ -1,13 +1,18 @@
 """The browser's tools on real pages: outline, click, type, secrets, pictures, files."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from clawdbot.domain.errors import Failure
 from clawdbot.domain.settings import Net, Web
+from clawdbot.sandbox.chromium import Browsers
+from clawdbot.sandbox.landlock import Landlock
+from clawdbot.sandbox.run import Sandbox
 from clawdbot.tools.builtin.browser import Visits, tools
 from clawdbot.tools.folders import Folders
 from tests.integration.sandbox.browsing import EVIL, MAIL, USER, Desk, Ring, desk
@@ -146,3 +151,22 @@ async def test_a_page_does_not_lead_to_what_is_private_elsewhere(hand: Hand, at:
     with contextlib.suppress(Failure):
         await hand("browser_open", url=at.sites.at(MAIL, "/sends"))
     assert "" == at.sites.heard_by(EVIL)
+
+
+async def test_where_nothing_isolates_the_tool_says_so_and_the_service_goes_on(
+    at: Desk, tmp_path: Path
+) -> None:
+    ring = Ring(at.sites.at(MAIL, ""), "")
+    names = (f"{MAIL}:{at.sites.port}",)
+    settings = (Net(private=names), Web(hosts=names))
+    bare = Browsers(Sandbox(tmp_path, (Landlock(tmp_path),)), tmp_path)
+    async with (
+        bare.opened(),
+        Visits(bare, at.proxy, ring, Folders(tmp_path, {}), settings).opened() as visits,
+    ):
+        for _ in range(2):
+            said = await refused(Hand(tools(visits)), "browser_open", url=at.sites.at(MAIL))
+            assert "bubblewrap" in said
+        with pytest.raises(TimeoutError):  # whoever asks may give up
+            async with asyncio.timeout(0):
+                await Hand(tools(visits))("browser_open", url=at.sites.at(MAIL))

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from clawdbot.domain.binding import Sink, SinkKind
-from clawdbot.domain.errors import Denied, ToolFailed
+from clawdbot.domain.errors import Denied, Failure, ToolFailed
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.settings import Net, Web
 from clawdbot.net.egress import Refuse, Rules, judge
@@ -196,11 +196,13 @@ class Visits:
                 visit = _Visit(Page(tab), private)
                 self._visits[_key(grant)] = visit
                 _touch(visit)
-                begun.set_result(visit)
-                await visit.ends.wait()
-        except ToolFailed as error:
+                if not begun.done():  # whoever asked is still there
+                    begun.set_result(visit)
+                    await visit.ends.wait()
+        except (Failure, OSError, TimeoutError) as error:
             if not begun.done():
-                begun.set_exception(error)
+                said = str(error) if isinstance(error, Failure) else "The browser does not start."
+                begun.set_exception(ToolFailed(said))
         finally:
             if visit is not None and self._visits.get(_key(grant)) is visit:
                 del self._visits[_key(grant)]
