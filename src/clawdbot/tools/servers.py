@@ -145,7 +145,6 @@ class Servers:
         log, wait = structlog.get_logger("mcp").bind(server=server.name), _FIRST_WAIT_S
         while True:
             begun = self._clock.monotonic()
-            server.decided.clear()
             try:
                 server.state = "starting"
                 async with self._reach(server.name, server.settings) as link:
@@ -170,6 +169,7 @@ class Servers:
         while True:
             async with asyncio.timeout(_BEGIN_S):
                 told = await link.tools()
+            server.decided.clear()  # what was decided until now is in `trusted`
             if server.trusted is None or sha256(told).hexdigest() != server.trusted.hash:
                 server.state = "changed" if server.trusted else "new"
                 self._registry.replace(f"mcp {server.name}", ())
