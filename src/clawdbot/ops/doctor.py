@@ -95,6 +95,7 @@ def sandbox(mechanisms: Sequence[Mechanism], language: str) -> Iterator[Finding]
             text = say(
                 language, "switched off: it does not stop {probes}", probes=", ".join(each.opened)
             )
+            text = "; ".join(filter(None, (text, told(language, each.reason))))
         elif not each.usable:
             text = say(language, "switched off: {reason}", reason=told(language, each.reason))
         area = say(language, "Sandbox: {name}", name=each.name)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Protocol
 
 from msgspec import Struct
@@ -62,15 +63,14 @@ async def examine(
     try:
         said = await run(maker.command(box), _LIMITS)
         found = {name: bool(stopped) for name, stopped in json.loads(said).items()}
-    except (Failure, OSError) as error:
+    except (Failure, OSError, SubprocessError) as error:
         return Mechanism(name=maker.name, usable=False, reason=str(error), remedy=maker.remedy())
     except ValueError:
         return Mechanism(name=maker.name, usable=False, reason="The self-test broke off.")
-    rooted = os.getuid() == 0 and not found.get("processes")
     return Mechanism(
         name=maker.name,
         usable=bool(found) and all(found.values()),
-        reason=_ROOTED if rooted else "",
+        reason=_ROOTED if os.getuid() == 0 and not found.get("processes") else "",
         probes=found,
     )
 

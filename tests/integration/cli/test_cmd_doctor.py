@@ -4,6 +4,7 @@ Covers clawdbot.ops.doctor.
 """
 
 import json
+import os
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -21,7 +22,7 @@ from tests.integration.cli.conftest import Run
 from tests.integration.cli.test_cmd_audit import alter
 from tests.integration.cli.test_cmd_secret import typed
 from tests.integration.cli.test_cmd_status import TELEGRAM
-from tests.integration.sandbox.test_selftest import Absent, Leaky
+from tests.integration.sandbox.test_selftest import Absent, Crowded, Leaky
 from tests.integration.tools.test_plugins import DISK
 
 
@@ -160,6 +161,12 @@ async def test_what_a_mechanism_lets_through_is_named(tmp_path: Path) -> None:
     assert (True, True) == (leaky.ok, whole.ok)
     assert "switched off: it does not stop " in leaky.text
     assert "io_uring" in leaky.text
+    (crowded,) = doctor.sandbox(
+        await Sandbox(tmp_path, [Crowded(tmp_path, SEARCH)]).mechanisms(), "zh"
+    )
+    assert not crowded.ok
+    if os.getuid() == 0:
+        assert "请以普通用户身份运行" in crowded.text
 
 
 async def test_without_any_mechanism_the_remedy_is_told(tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ async def test_a_mechanism_that_leaks_is_not_used(tmp_path: Path) -> None:
     assert b"PermissionError" in (await sandbox.run(refused)).err
 
 
+async def test_a_broken_mechanism_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    broken = tmp_path / "bin" / "bwrap"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    makers: list[Maker] = [Bubblewrap(tmp_path, str(broken.parent)), Landlock(tmp_path)]
+    found = await Sandbox(tmp_path, makers).mechanisms()
+    assert [False, True] == [each.usable for each in found]
+    assert "exit status 3" in found[0].reason
+
+
 class Crowded(Bubblewrap):
     """A host that limits no processes."""
 
