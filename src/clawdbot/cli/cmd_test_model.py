@@ -37,8 +37,9 @@ def command(terminal: Terminal, *, provider: str, model: str, as_json: bool) -> 
     settings = loaded.core.providers[name]
     where = " ".join(filter(None, (settings.protocol, Redactor(loaded.secrets)(settings.url))))
     rows = [(terminal.say("Provider"), f"{name} ({where})"), *_rows(terminal, shown)]
-    value = {"provider": name, **msgspec.structs.asdict(shown)} if as_json else None
-    terminal.listing(("What", "Value"), rows, value)
+    value = {"provider": name, **msgspec.structs.asdict(shown), "quota": shown.quota}
+    del value["headers"]
+    terminal.listing(("What", "Value"), rows, value if as_json else None)
 
 
 async def _probed(terminal: Terminal, loaded: Loaded, name: str, model: str) -> Probe:

@@ -74,8 +74,8 @@ async def test_hello_with_all_tools_is_a_small_request(
     tools = entry.part("tools")
     assert isinstance(tools, list)
     assert 7 <= len(tools)
-    assert 6000 > int(entry.headers["Content-Length"])
-    assert 6000 > sum(len(f"{name}: {value}\r\n") for name, value in entry.headers.items()) + int(
+    assert 8000 > int(entry.headers["Content-Length"])
+    assert 8000 > sum(len(f"{name}: {value}\r\n") for name, value in entry.headers.items()) + int(
         entry.headers["Content-Length"]
     )
 
