@@ -171,7 +171,8 @@ class Acts:
         failed, taint = False, in_sight(self._scene, ())
         try:
             if ready is None or decision is None:
-                text, failed = weighed.fault, True
+                outcome, taint = await self._missing(weighed)
+                text, failed = outcome.text, outcome.failed
             elif isinstance(decision, Deny):
                 taint = ready.taint
                 text, failed = await self._deny(call, ready, decision), True
@@ -192,6 +193,19 @@ class Acts:
             taint=taint,
             private=ready is not None and ready.tool.manifest.private,
         )
+
+    async def _missing(self, weighed: _Weighed) -> tuple[_Outcome, bool]:
+        """Tell what came of a call that cannot run: its tool may have gone after it ran."""
+        found = await self._with.journal.earlier(self._turn, f"call/{weighed.call.id}")
+        if found is None:
+            return _Outcome(weighed.fault, failed=True), in_sight(self._scene, ())
+        if not found.done:
+            text = "It is not known whether this happened; its tool is not there any more."
+            return _Outcome(text, failed=True), True
+        try:
+            return msgspec.json.decode(found.outcome, type=_Outcome), True
+        except msgspec.DecodeError:
+            return _Outcome(found.outcome.decode()), True
 
     async def _carry_out(
         self, rights: Rights, call: Call, ready: Ready, decision: Decision

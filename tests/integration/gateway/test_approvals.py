@@ -332,3 +332,30 @@ def change_role(home: Path, role: str) -> None:
     with closing(sqlite3.connect(home / "data" / "clawdbot.db")) as db:
         db.execute("UPDATE users SET role = ?", [role])
         db.commit()
+
+
+async def test_what_is_on_record_is_told_although_its_tool_has_gone(short_home: Path) -> None:
+    held = asyncio.Event()
+
+    async def hold(_: Grant) -> str:
+        held.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    waits = Tool(manifest=Manifest(name="hold", effect=Effect.READ), description="", read=hold)
+    calls = [*PAY[0]["calls"], {"tool": "hold", "arguments": {}}]  # type: ignore[misc] # JSON
+    rules: list[JSON] = [{"when": "rent", "calls": calls}]
+    counter = Bank()
+    async with running(short_home, rules, tools=(*counter.tools, waits)) as service:
+        await service.set_up()
+        talk = await Talk(await connected(service)).open()
+        await talk.answer(await talk.asked("pay the rent"), "yes")
+        await held.wait()
+        await until(lambda: [("done",)] == rows(short_home, DONE))
+    async with running(short_home, rules) as service:
+        told = (await (await Talk(await connected(service)).open()).next("final"))["text"]
+    assert "paid 900 to landlord\nThere is no tool 'hold'." == told
+    assert 1 == len(counter.paid)
+
+
+DONE = "SELECT outcome FROM audit WHERE what = 'pay' AND outcome <> ''"
