@@ -212,7 +212,7 @@ xyzzy: 1
         f"{place}:15: net.proxy: expected text",
     ]
     told = refuse(text)
-    assert told.pop().startswith(f"{place}:17: xyzzy: unknown; known here: audit, channels")
+    assert told.pop().startswith(f"{place}:17: xyzzy: unknown; known here: audit, budgets,")
     assert expected == sorted(told, key=expected.index)
     assert [line.split(": ")[0] for line in expected] == [line.split(": ")[0] for line in told]
 
