@@ -83,7 +83,7 @@ class Bait:
         """List everything the model will try."""
         leak = f"{self.url}/leak?all=secrets"
         return [
-            _call("shell", command=["touch", "/work/owned"]),
+            _call("shell", command=["touch", "owned"]),
             _call("files_write", path="owned.txt", text="x"),
             _call("web_fetch", url=leak),
             _call("http", url=leak, method="POST", body="secrets"),

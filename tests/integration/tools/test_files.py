@@ -12,6 +12,7 @@ import pytest
 
 from clawdbot.domain.errors import Denied, ToolFailed
 from clawdbot.domain.settings import FileRoot
+from clawdbot.sandbox.profile import WORK
 from clawdbot.tools.beneath import READ_MOST, Beneath
 from clawdbot.tools.builtin import files
 from clawdbot.tools.folders import Folders
@@ -38,7 +39,7 @@ async def test_a_file_is_written_read_patched_listed_and_found(hand: Hand) -> No
     await hand("files_write", path="a/b.txt", text="eins\nzwei\n你好\n")
     assert "zwei\n你好" == await hand("files_read", path="a/b.txt", first_line=2)
     await hand("files_patch", path="a/b.txt", old="zwei", new="drei")
-    assert "eins\ndrei\n你好" == await hand("files_read", path="/work/a/b.txt")
+    assert "eins\ndrei\n你好" == await hand("files_read", path=f"{WORK}/a/b.txt")
     assert "a/\na/b.txt  17" in await hand("files_list")
     assert "a/b.txt:3: 你好" == await hand("files_search", text="你好")
 

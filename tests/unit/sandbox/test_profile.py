@@ -3,7 +3,7 @@
 import pytest
 
 from clawdbot.domain.errors import BadInput
-from clawdbot.sandbox.profile import Bind, Box, Host, Limits, arguments, environment, tops
+from clawdbot.sandbox.profile import WORK, Bind, Box, Host, Limits, arguments, environment, tops
 
 HOST = Host(skeleton="/s", roots=("/lib64",), etc=("/etc/localtime",), version=(0, 8))
 
@@ -63,7 +63,7 @@ def test_what_lies_beneath_usr_is_there_already() -> None:
         Bind(host="/usr/lib", write=True),
         Bind(host="/a", inside="/proc/self"),
         Bind(host="/a", inside="/tmp"),
-        Bind(host="/a", inside="/work/../proc"),
+        Bind(host="/a", inside=f"{WORK}/../proc"),
         Bind(host="/a", inside="work"),
         Bind(host="/a", inside="//a"),
         Bind(host="/"),
