@@ -1,14 +1,20 @@
 """An owner's recorded decisions on one kind of thing: what it was, by its hash, and that they may.
 
+A standing yes was to what ran then: it ends where something else is trusted, or nothing any more.
 Whether the thing is still the same is for others to look at.
 """
 
 from collections.abc import Callable
 
 from clawdbot.domain.ports import Clock, Db, Tx
-from clawdbot.store import people, plugins
+from clawdbot.store import people, plugins, rights
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.plugins import Trusted
+from clawdbot.store.rights import Kept
+
+# Whether a standing yes was to what is decided on.
+Of = Callable[[Kept], bool]
+_STANDINGS_MOST = 100_000
 
 
 class Decisions:
@@ -27,17 +33,23 @@ class Decisions:
         rows = await self._db.read(lambda tx: plugins.listed(tx, self._kind))
         return {row.name: row for row in rows}
 
-    async def trust(self, name: str, digest: str, told: bytes) -> None:
-        """Keep a yes to exactly this, with what the owner was shown."""
+    async def trust(self, name: str, digest: str, told: bytes, of: Of, publisher: str = "") -> None:
+        """Keep a yes to exactly this, with what the owner was shown.
+
+        Standing yeses `of` it end where it was something else before.
+        """
 
         def work(tx: Tx) -> None:
-            entry = self._entry(tx, name, "trust", digest)
+            entry = self.entry(tx, name, "trust", digest)
             self._record(tx, entry)
+            before = plugins.get(tx, name, self._kind)
+            if before is not None and before.hash != digest:
+                _revoke(tx, of, entry.at)
             row = Trusted(
                 name=name,
                 hash=digest,
                 manifest=told,
-                publisher="",
+                publisher=publisher,
                 state="trusted",
                 trusted_by=entry.user_id,
                 trusted_at=entry.at,
@@ -47,17 +59,20 @@ class Decisions:
 
         await self._db.write(work)
 
-    async def withdraw(self, name: str) -> bool:
-        """Take a yes back; False where there is none."""
+    async def withdraw(self, name: str, of: Of) -> bool:
+        """Take a yes back, and the standing ones of it; False where there is none."""
 
         def work(tx: Tx) -> bool:
             known = plugins.remove(tx, name, self._kind)
-            self._record(tx, self._entry(tx, name, "remove", ""))
+            entry = self.entry(tx, name, "remove")
+            self._record(tx, entry)
+            _revoke(tx, of, entry.at)
             return known
 
         return await self._db.write(work)
 
-    def _entry(self, tx: Tx, name: str, decision: str, digest: str) -> Entry:
+    def entry(self, tx: Tx, name: str, decision: str, digest: str = "") -> Entry:
+        """Tell the record of a decision."""
         owners = people.owners(tx)
         return Entry(
             at=self._clock.now(),
@@ -67,3 +82,8 @@ class Decisions:
             decision=decision,
             arguments=digest,
         )
+
+
+def _revoke(tx: Tx, of: Of, now: float) -> None:
+    for kept in filter(of, rights.listed(tx, _STANDINGS_MOST)):
+        rights.revoke(tx, kept.id, now)

@@ -117,7 +117,9 @@ class Servers:
         """Keep the owner's decision for what a server tells of its tools now."""
         server = self._find(name)
         shown, told = await self._asked(server)
-        await self._decisions.trust(name, shown.hash, told)
+        before = described(server.trusted.manifest) if server.trusted else ()
+        names = {_name(server, each) for each in (*before, *shown.tools)}
+        await self._decisions.trust(name, shown.hash, told, lambda kept: kept.tool in names)
         await self.begin()
         server.decided.set()
         return msgspec.structs.replace(shown, state="trusted")
@@ -195,7 +197,7 @@ class Servers:
 
         settings, effect = server.settings, effect_of(server.settings)
         manifest = Manifest(
-            name=f"{server.name}_{tool.name}"[:64],
+            name=_name(server, tool),
             effect=effect,
             private=bool(settings.paths or settings.env or settings.url),
             hosts=settings.hosts,
@@ -242,6 +244,10 @@ def checked(schema: Json, text: str) -> Json:
     if wrong := misfit(schema, given):
         raise msgspec.ValidationError(wrong)
     return given
+
+
+def _name(server: _Server, tool: Described) -> str:
+    return f"{server.name}_{tool.name}"[:64]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

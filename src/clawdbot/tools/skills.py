@@ -18,6 +18,7 @@ from clawdbot.domain.errors import BadInput, PluginFailed, ToolFailed
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.sandbox.profile import Bind
 from clawdbot.store.plugins import Trusted
+from clawdbot.store.rights import Kept
 from clawdbot.tools import packages
 from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.packages import Package
@@ -85,13 +86,14 @@ class Skills:
         if isinstance(package, PluginFailed):
             raise package
         await asyncio.to_thread(packages.kept, package, self._kept)
-        await self._decisions.trust(name, package.hash, msgspec.json.encode(_front(package)))
+        told = msgspec.json.encode(_front(package))
+        await self._decisions.trust(name, package.hash, told, _runs_skills)
         return await self.shown(name)
 
     async def remove(self, name: str) -> None:
         """Forget a skill and the decision on it; its files go too."""
         package = await asyncio.to_thread(_discovered, self._folder)
-        known = await self._decisions.withdraw(name)
+        known = await self._decisions.withdraw(name, _runs_skills)
         if name in package:
             await asyncio.to_thread(packages.removed, name, self._folder)
         elif not known:
@@ -173,6 +175,11 @@ class Skills:
             files=tuple(package.files),
             text=package.files[MAIN].decode(errors="replace"),
         )
+
+
+def _runs_skills(kept: Kept) -> bool:
+    """Tell whether a standing yes is for a command that names the skills' place."""
+    return PLACE in " ".join(kept.pattern.values())
 
 
 def _discovered(folder: Path) -> dict[str, Package | PluginFailed]:

@@ -16,11 +16,12 @@ from clawdbot.sandbox.profile import Limits
 from clawdbot.sandbox.python import selenium
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.worker import Program
-from clawdbot.store import people, plugins, rights
-from clawdbot.store.audit import Entry, Kind
-from clawdbot.store.plugins import Trusted
+from clawdbot.store import people, rights
+from clawdbot.store.audit import Entry
+from clawdbot.store.plugins import PLUGIN
 from clawdbot.store.rights import NewStanding
 from clawdbot.tools import packages
+from clawdbot.tools.decisions import Decisions, Of
 from clawdbot.tools.manifest import Function, wider
 from clawdbot.tools.packages import Package
 from clawdbot.tools.plugins import Kept, Plugins, hearing, read
@@ -88,6 +89,7 @@ class Trust:
         self._sandbox = sandbox
         self._plugins = plugins
         self._record = record
+        self._decisions = Decisions(db, clock, record, PLUGIN)
 
     async def listed(self) -> list[Shown]:
         """List the plugins that are there, and those that were trusted and are gone."""
@@ -132,16 +134,7 @@ class Trust:
 
     async def remove(self, name: str) -> None:
         """Forget a plugin and the decision on it; its files go too."""
-        row = self._plugins.rows.get(_plain(name))
-
-        def work(tx: Tx) -> bool:
-            known = plugins.remove(tx, name)
-            self._record(tx, self._entry(tx, name, "remove"))
-            for each in row.functions if row else ():
-                rights.revoke_tool(tx, each.name, self._clock.now())
-            return known
-
-        known = await self._db.write(work)
+        known = await self._decisions.withdraw(_plain(name), self._of(name))
         there = await asyncio.to_thread(packages.removed, name, self._folder)
         if not known and not there:
             raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
@@ -166,7 +159,7 @@ class Trust:
             user = people.by_name(tx, wish.user) if wish.user else None
             if wish.user and user is None:
                 raise BadInput("There is no user of that name. See `clawdbot user list`.")
-            entry = self._entry(tx, wish.tool, "grant")
+            entry = self._decisions.entry(tx, wish.tool, "grant")
             self._record(tx, entry)
             new = NewStanding(
                 id=self._clock.ulid(),
@@ -208,7 +201,7 @@ class Trust:
         def work(tx: Tx) -> int:
             count = int(rights.revoke(tx, what, now)) or rights.revoke_tool(tx, what, now)
             if count:
-                self._record(tx, self._entry(tx, what, "revoke"))
+                self._record(tx, self._decisions.entry(tx, what, "revoke"))
             return count
 
         if not (count := await self._db.write(work)):
@@ -243,26 +236,8 @@ class Trust:
             installed=package.installed,
             told=told.decode(),
         )
-        earlier = self._plugins.rows.get(package.name)
-
-        def work(tx: Tx) -> None:
-            entry = self._entry(tx, package.name, "trust", package.hash)
-            self._record(tx, entry)
-            if earlier and earlier.hash != package.hash:  # a standing yes was to other code
-                for each in earlier.functions:
-                    rights.revoke_tool(tx, each.name, entry.at)
-            row = Trusted(
-                name=package.name,
-                hash=package.hash,
-                manifest=msgspec.json.encode(kept),
-                publisher=package.publisher,
-                state="trusted",
-                trusted_by=entry.user_id,
-                trusted_at=entry.at,
-            )
-            plugins.put(tx, row)
-
-        await self._db.write(work)
+        shown, of = msgspec.json.encode(kept), self._of(package.name, *read(told))
+        await self._decisions.trust(package.name, package.hash, shown, of, package.publisher)
         await self._plugins.refresh()
         return self._shown(package.name, package)
 
@@ -282,16 +257,11 @@ class Trust:
             functions=row.functions if row and state == "trusted" else (),
         )
 
-    def _entry(self, tx: Tx, plugin: str, decision: str, digest: str = "") -> Entry:
-        owners = people.owners(tx)
-        return Entry(
-            at=self._clock.now(),
-            kind=Kind.ADMIN,
-            what=f"plugin {plugin}",
-            user_id=owners[0].id if owners else "",
-            decision=decision,
-            arguments=digest,
-        )
+    def _of(self, name: str, *functions: Function) -> Of:
+        """Tell the standing yeses of a plugin's functions, as it was and as it is to be."""
+        row = self._plugins.rows.get(name)
+        names = {each.name for each in (*functions, *(row.functions if row else ()))}
+        return lambda kept: kept.tool in names
 
 
 def _plain(name: str) -> str:

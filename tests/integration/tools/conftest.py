@@ -8,6 +8,7 @@ import msgspec
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.people import User
+from clawdbot.store.rights import NewStanding
 from clawdbot.tools.registry import Grant, Registry, Tool
 
 ANN = User("u1", "Ann", "owner", "en", "Europe/Berlin")
@@ -38,6 +39,19 @@ class Hand:
         text = msgspec.json.encode(arguments).decode()
         call = Call(id="0.0", tool=tool, arguments=text, source=Source.MODEL)
         return (await Registry(self.tools).call(grant, call).run()).decode()
+
+
+def standing(id_: str, tool: str, pattern: dict[str, str]) -> NewStanding:
+    """Say yes to a tool in advance, as Ann."""
+    return NewStanding(
+        id=id_,
+        user_id="",
+        tool=tool,
+        pattern=pattern,
+        conversation_id="",
+        granted_by=ANN.id,
+        created_at=1.0,
+    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -22,14 +22,15 @@ from clawdbot.net import proxy
 from clawdbot.net.client import Client
 from clawdbot.net.fetch import Guard
 from clawdbot.sandbox.run import Sandbox
-from clawdbot.store import people, sqlite
+from clawdbot.store import people, rights, sqlite
 from clawdbot.store.audit import Entry
 from clawdbot.store.plugins import SERVER
+from clawdbot.store.sqlite import SqliteDb
 from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.registry import Registry
 from clawdbot.tools.servers import Servers, effect_of
 from tests.integration.net.stage import site
-from tests.integration.tools.conftest import ANN, Hand
+from tests.integration.tools.conftest import ANN, Hand, standing
 
 CODE = Path(__file__).with_name("tool_server.py")
 PATIENCE_S = 30.0
@@ -42,6 +43,7 @@ class Stage:
     servers: Servers
     registry: Registry
     recorded: list[Entry]
+    db: SqliteDb
 
     def hand(self) -> Hand:
         return Hand(tuple(self.registry.all()))
@@ -87,7 +89,7 @@ async def staged(
         await made.begin()
         async with asyncio.TaskGroup() as tasks:
             life = tasks.create_task(made.run())
-            yield Stage(made, registry, recorded)
+            yield Stage(made, registry, recorded, db)
             life.cancel()
 
 
@@ -168,6 +170,22 @@ async def test_a_changed_description_is_withdrawn_until_it_is_trusted_again(
         await stage.becomes("running")
         [tool] = stage.registry.all()
         assert "evil.example" in tool.description
+
+
+async def test_a_standing_yes_ends_where_a_server_is_trusted_as_something_else(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path, good=server(tmp_path / "s")) as stage:
+        await stage.servers.trust("good")
+        for tool in ("good_echo", "other_echo"):
+            new = standing(f"yes to {tool}", tool, {})
+            await stage.db.write(lambda tx, new=new: rights.allow(tx, new))  # type: ignore[misc]
+        await stage.servers.trust("good")
+        assert 2 == len(await stage.db.read(rights.listed))
+    async with staged(tmp_path, good=server(tmp_path / "s", "evil")) as stage:
+        await stage.becomes("changed")
+        await stage.servers.trust("good")
+        assert ["other_echo"] == [kept.tool for kept in await stage.db.read(rights.listed)]
 
 
 async def test_one_that_cannot_begin_says_why(tmp_path: Path) -> None:

@@ -13,15 +13,16 @@ from clawdbot.domain.people import User
 from clawdbot.domain.settings import Shell as Settings
 from clawdbot.domain.settings import Store
 from clawdbot.sandbox.run import Sandbox
-from clawdbot.store import people, plugins, sqlite
+from clawdbot.store import people, plugins, rights, sqlite
 from clawdbot.store.audit import Entry
 from clawdbot.store.plugins import SKILL
+from clawdbot.store.sqlite import SqliteDb
 from clawdbot.tools.builtin.shell import Shell
 from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.folders import Folders
 from clawdbot.tools.registry import Registry
 from clawdbot.tools.skills import Skills
-from tests.integration.tools.conftest import ANN, Hand
+from tests.integration.tools.conftest import ANN, Hand, standing
 
 TEXT = """---
 name: weekly-report
@@ -41,6 +42,7 @@ class Stage:
     skills: Skills
     registry: Registry
     recorded: list[Entry]
+    db: SqliteDb
 
     def write(self, name: str = "weekly-report", text: str = TEXT) -> Path:
         folder = self.home / "skills" / name
@@ -67,7 +69,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         await db.write(lambda tx: people.add(tx, ANN, 1.0))
         registry = Registry(())
         decisions = Decisions(db, SystemClock(), lambda _, entry: recorded.append(entry), SKILL)
-        yield Stage(tmp_path, Skills(tmp_path, decisions, registry), registry, recorded)
+        yield Stage(tmp_path, Skills(tmp_path, decisions, registry), registry, recorded, db)
 
 
 async def test_only_what_is_trusted_is_offered_and_its_text_is_read_when_used(stage: Stage) -> None:
@@ -117,6 +119,20 @@ async def test_a_changed_file_withdraws_a_skill_until_it_is_trusted_again(
     await stage.skills.trust("weekly-report")
     assert {"weekly-report": "trusted"} == await stage.states()
     assert 1 == len(stage.offered())
+
+
+async def test_a_standing_yes_to_a_skills_script_ends_with_the_script(stage: Stage) -> None:
+    folder = stage.write()
+    await stage.skills.trust("weekly-report")
+    script = '{"argv":["python3","/skills/weekly-report/scripts/sum.py"]}'
+    for id_, command in {"a": script, "b": '{"argv":["ls"]}'}.items():
+        new = standing(id_, "shell", {"=": command})
+        await stage.db.write(lambda tx, new=new: rights.allow(tx, new))  # type: ignore[misc]
+    await stage.skills.trust("weekly-report")
+    assert ["b", "a"] == [kept.id for kept in await stage.db.read(rights.listed)]
+    (folder / "scripts" / "sum.py").write_text("print(41)")
+    await stage.skills.trust("weekly-report")
+    assert ["b"] == [kept.id for kept in await stage.db.read(rights.listed)]
 
 
 async def test_what_is_kept_is_what_is_shown(stage: Stage) -> None:
