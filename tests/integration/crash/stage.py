@@ -106,9 +106,12 @@ class Stage:
     _control: Connection | None = None
 
     async def begin(
-        self, die: str = "", *, ahead_s: float = 0.0, trace: Path | None = None
+        self, die: str = "", *, ahead_s: float = 0.0, trace: Path | None = None, quiet: bool = True
     ) -> None:
-        """Begin a life, and arm it once it waits for messages; strace writes to `trace`."""
+        """Begin a life, and arm it once it waits for messages; strace writes to `trace`.
+
+        Where users go on talking it is not `quiet`: then it is armed once it has greeted.
+        """
         self.lives += 1
         life = Life(home=str(self.home), points=str(self.points_file), die=die, ahead_s=ahead_s)
         receiver, self._control = _processes.Pipe(duplex=False)
@@ -120,7 +123,8 @@ class Stage:
             self.process = Traced(life, receiver, trace)
         receiver.close()
         await eventually(
-            lambda: self.dead or self._settled(begun), "the program waits for messages"
+            lambda: self.dead or (self._greeted(begun) and (not quiet or self._waits(begun))),
+            "the program waits for messages",
         )
         if self.dead:
             raise RuntimeError(f"the program ended with {self.process.exitcode}")
@@ -243,11 +247,11 @@ class Stage:
             for inbound in inbounds
         )
 
-    def _settled(self, begun: int) -> bool:
-        """Tell whether the program waits for messages, and its greetings are over."""
+    def _greeted(self, begun: int) -> bool:
+        """Tell whether the program has told Telegram its commands, in every language."""
         log = self.telegram.requests.since(begun)
         offered = [each for each in log if each.method == "setMyCommands" and each.status]
-        return len(offered) == len(LANGUAGES) and self._waits(begun)
+        return len(offered) == len(LANGUAGES)
 
     def _waits(self, begun: int) -> bool:
         """Tell whether updates are polled for, or are pushed to us."""
