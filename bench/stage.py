@@ -87,7 +87,7 @@ class Bot:
             self.process = await asyncio.create_subprocess_exec(
                 *self._command(),
                 cwd=ROOT,
-                env={**os.environ, "CLAWDBOT_HOME": str(self.home)},
+                env=_environment() | {"CLAWDBOT_HOME": str(self.home)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -143,6 +143,11 @@ class Bot:
             return [sys.executable, "-m", "bench.floor", *arguments]
         settle(self.home, self.telegram, self.models)
         return [sys.executable, "-m", "clawdbot", "start", "--no-browser"]
+
+
+def _environment() -> dict[str, str]:
+    """Give our own, in which byte code is kept as an installed program's is."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def settle(home: Path, telegram: Telegram, models: str) -> None:
