@@ -97,14 +97,15 @@ async def _serve(
 
 @contextmanager
 def _lightly() -> Iterator[None]:
-    """Load modules in four fifths of the time, 4 MiB smaller.
+    """Load modules in two thirds of the time, 6 MiB smaller.
 
     Nothing that is loaded is garbage yet, and structlog does without rich where there is none.
     """
     gc.disable()
     sys.modules["rich"] = None  # type: ignore[assignment]  # as if it were not installed
     try:
-        yield
+        with load.without_authorities():
+            yield
     finally:
         del sys.modules["rich"]
         gc.freeze()

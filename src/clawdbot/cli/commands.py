@@ -113,7 +113,9 @@ class Group(click.Group):
         """Import a command, its help in the user's language."""
         if cmd_name not in COMMANDS:
             return None
-        command: object = import_module(f"clawdbot.cli.cmd_{cmd_name.replace('-', '_')}").command
+        with load.without_authorities():
+            module = import_module(f"clawdbot.cli.cmd_{cmd_name.replace('-', '_')}")
+        command: object = module.command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
         _translate(command, self._terminal)

@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import os
 import socket
+import sys
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +30,21 @@ from clawdbot.net.client import (
 from tests.integration.net.stage import certificate, listening, site
 
 KEY = "canary-7f3a"
+# A program that loads its modules as the commands do.
+LIGHT = """
+import asyncio, sys
+from clawdbot.config import load
+with load.without_authorities():
+    from clawdbot.net.client import Client, TlsFailed
+from clawdbot.domain.settings import Net
+async def ask():
+    async with Client(Net()) as client:
+        try:
+            print((await client.request("GET", sys.argv[1])).status)
+        except TlsFailed as error:
+            print(type(error).__name__)
+asyncio.run(ask())
+"""
 
 
 @pytest.fixture
@@ -216,6 +233,22 @@ async def test_only_a_trusted_certificate_is_accepted(client: Client, tmp_path: 
             answer = await trusting.request("GET", f"https://127.0.0.1:{port}/")
     assert not caught.value.sent
     assert b"ok" == answer.body
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_the_host_is_trusted_by_a_program_that_was_loaded_without_it(
+    tmp_path: Path, *, trusted: bool
+) -> None:
+    context, ca_file = certificate(tmp_path)
+    async with listening(_ok, context) as port:
+        given = {"SSL_CERT_FILE": str(ca_file)} if trusted else {}
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", LIGHT, f"https://127.0.0.1:{port}/"),
+            env={k: v for k, v in os.environ.items() if k != "SSL_CERT_FILE"} | given,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await program.communicate()
+    assert ("200" if trusted else "TlsFailed") == told.decode().strip()
 
 
 async def test_a_server_without_encryption_is_not_spoken_to_as_if(client: Client) -> None:
