@@ -20,7 +20,7 @@ NESTING = 4
 BUDGETS = {
     "": 20,
     "agent": 1300,
-    "app": 1050,
+    "app": 1150,
     "channels": 2800,
     "cli": 2760,
     "cluster": 350,
@@ -29,19 +29,19 @@ BUDGETS = {
     "domain": 2400,
     "durable": 700,
     "federated": 350,
-    "gateway": 3600,
+    "gateway": 4900,
     "models": 2450,
     "net": 1200,
     "ops": 1600,
-    "panel": 2200,
+    "panel": 3300,
     "plugins": 1000,
     "sandbox": 3200,
     "scheduler": 400,
-    "store": 2700,
+    "store": 3300,
     "tools": 3900,
 }
-PYTHON_LINES = 36_280
-OTHER_LINES = 7_000
+PYTHON_LINES = 39_380
+OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)

@@ -13,6 +13,7 @@ from clawdbot.config.load import Loaded
 from clawdbot.gateway import control, hooks, monitor
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
+from clawdbot.gateway.operation import served
 from clawdbot.gateway.route import Route
 from clawdbot.gateway.server import Server, check_binding
 from clawdbot.gateway.ws import Sockets
@@ -20,6 +21,7 @@ from clawdbot.ops.checkpoints import Checkpoints
 from clawdbot.ops.metrics import Metrics
 from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
+from clawdbot.panel.api import OPERATIONS
 from clawdbot.panel.pages import html
 from clawdbot.store import logins as login_rows
 from clawdbot.store.turns import TurnState
@@ -116,6 +118,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         *panel.routes(pages),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
+        *served(OPERATIONS, (service.control, *service.added.parts)),
         control.route(service.control, *service.added.parts),
         control.terminal(service.control, sockets),
     )

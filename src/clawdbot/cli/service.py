@@ -10,8 +10,9 @@ from clawdbot.app.assembly import Service, assembled, doors
 from clawdbot.cli.output import Terminal
 from clawdbot.config import home
 from clawdbot.domain.errors import Failure, NotRunning
-from clawdbot.gateway.control import Control, Status, owner_of
-from clawdbot.gateway.control import named as named_call
+from clawdbot.gateway.control import Control, Status
+from clawdbot.gateway.operation import named as named_call
+from clawdbot.gateway.operation import owner_of
 from clawdbot.net.local import ANSWER_S, Local
 from clawdbot.ops import process
 from clawdbot.ops.lines import Redactor

@@ -6,6 +6,19 @@ from enum import StrEnum
 _NAME_MOST = 64
 
 
+class Area(StrEnum):
+    """A part of the control panel, and of the API behind it, that a role opens or not."""
+
+    OVERVIEW = "overview"
+    CHANNELS = "channels"
+    PEOPLE = "people"
+    MODELS = "models"
+    PLUGINS = "plugins"
+    AUDIT = "audit"
+    LOGS = "logs"
+    SETTINGS = "settings"
+
+
 class Level(StrEnum):
     """A role, from most to least trusted."""
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from clawdbot.domain.binding import Given, Sink, bound
-from clawdbot.domain.people import Level, User
+from clawdbot.domain.people import Area, Level, User
 from clawdbot.domain.standing import Standing, covers
 
 
@@ -31,18 +31,24 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     """A level of trust as data: what its users may do, and what an admin may allow them.
 
     A tool named in `denied` is never theirs, one in `allowed` needs no line for its effect.
+    `areas` are what the control panel opens to them beyond what is their own.
     """
 
     effects: frozenset[Effect] = frozenset()
     asks: frozenset[Effect] = frozenset()
     allowed: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
+    areas: frozenset[Area] = frozenset()
 
 
 NOBODY = Role()
 ROLES: Mapping[str, Role] = {
-    Level.OWNER: Role(effects=frozenset(Effect)),
-    Level.ADMIN: Role(effects=frozenset(Effect) - {Effect.MONEY}, asks=frozenset({Effect.MONEY})),
+    Level.OWNER: Role(effects=frozenset(Effect), areas=frozenset(Area)),
+    Level.ADMIN: Role(
+        effects=frozenset(Effect) - {Effect.MONEY},
+        asks=frozenset({Effect.MONEY}),
+        areas=frozenset(Area) - {Area.SETTINGS},
+    ),
     Level.MEMBER: Role(
         effects=frozenset({Effect.READ, Effect.WRITE, Effect.EGRESS}),
         asks=frozenset({Effect.EXEC, Effect.MONEY}),

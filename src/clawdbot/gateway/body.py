@@ -1,18 +1,34 @@
-"""A request's body: whole, in time, UTF-8; whatever else a client sends is refused.
+"""A request's body: whole, in time, UTF-8, of the type asked for; all else is refused. Answers.
 
 Knows no route. A form is the browser's plain kind; there is no upload.
 """
 
 import asyncio
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
+import msgspec
 from aiohttp import web
 
 from clawdbot.domain.errors import BadInput
+from clawdbot.domain.text import told
+
+# Under it every error is a problem document.
+API = "/api/"
 
 _BODY_S = 10.0
 _FIELDS_MOST = 20
 _FORM = "application/x-www-form-urlencoded"
+
+T = TypeVar("T")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong, for programs (`title`, `status`) and for people (`detail`); RFC 9457."""
+
+    title: str
+    status: int
+    detail: str
 
 
 async def body(request: web.Request) -> bytes:
@@ -37,3 +53,30 @@ async def form(request: web.Request) -> dict[str, str]:
     except ValueError as error:
         raise BadInput from error
     return dict(fields)
+
+
+async def read(request: web.Request, kind: type[T]) -> T:
+    """Read a JSON body; raises BadInput for anything that does not fit."""
+    return decoded(await body(request), kind)
+
+
+def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Read JSON; raises BadInput for anything that does not fit."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadInput(str(error)) from error
+
+
+def json(value: object, status: int = 200) -> web.Response:
+    """Answer with a value as JSON."""
+    body = msgspec.json.encode(value)
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def problem(request: web.Request, status: int, title: str, detail: str) -> web.Response:
+    """Answer with what went wrong, in the language of whoever asked."""
+    words = told(request.get("language", "en"), detail)
+    response = json(Problem(title=title, status=status, detail=words), status)
+    response.content_type = "application/problem+json"
+    return response

@@ -5,9 +5,9 @@ the data lock. A method of `CALLS` is a route: its name, its arguments as a JSON
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar, get_type_hints
+from typing import get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -20,9 +20,10 @@ from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
 from clawdbot.gateway.approvals import Question, press, waiting
-from clawdbot.gateway.body import body
+from clawdbot.gateway.body import decoded, json, read
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import Inbox
+from clawdbot.gateway.operation import Call, named, owner_of
 from clawdbot.gateway.pairing import hash_code, refuse
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.gateway.setup import Answers, Finding, Setup
@@ -36,8 +37,6 @@ from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.servers import Servers
 from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Trust
-
-T = TypeVar("T")
 
 
 class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,17 +273,7 @@ class Control(Custody):
         return user
 
 
-def named(call: Callable[..., object]) -> str:
-    """Name a call's route: `status`, `Trust.listed`."""
-    return call.__qualname__.removeprefix("Control.")
-
-
-def owner_of(call: Callable[..., object], parts: Iterable[object]) -> object:
-    """Find the part whose method a call is, its own or an inherited one."""
-    return next(part for part in parts if getattr(type(part), call.__name__, None) is call)
-
-
-CALLS: dict[str, Callable[..., Awaitable[object]]] = {
+CALLS: dict[str, Call] = {
     named(call): call
     for call in (
         Control.status,
@@ -347,24 +336,6 @@ def terminal(control: Control, sockets: Sockets) -> Route:
         return await Connection(sockets, owner, "terminal").serve(request)
 
     return Route(method="GET", path="/socket", permission=Permission.LOCAL, handler=serve)
-
-
-async def read(request: web.Request, kind: type[T]) -> T:
-    """Read a JSON body; raises BadInput for anything that does not fit."""
-    return decoded(await body(request), kind)
-
-
-def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
-    """Read JSON; raises BadInput for anything that does not fit."""
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise BadInput(str(error)) from error
-
-
-def json(value: object) -> web.Response:
-    """Answer with a value as JSON."""
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
 def _channels(supervisor: Supervisor) -> tuple[ChannelStatus, ...]:

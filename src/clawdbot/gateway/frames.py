@@ -81,6 +81,19 @@ class Ack(_Frame, frozen=True, kw_only=True):
     notice: str = ""
 
 
+class Watch(_Frame, frozen=True, kw_only=True):
+    """Watch boards of the panel, no others from now on; what is not open is ignored."""
+
+    boards: Annotated[tuple[Key, ...], Meta(max_length=8)]
+
+
+class Changed(_Frame, frozen=True, kw_only=True):
+    """A board's value, when the page begins to watch and whenever it has changed."""
+
+    board: str
+    data: msgspec.Raw
+
+
 class Ping(_Frame, frozen=True, kw_only=True):
     """Are you there; answered with the same."""
 
@@ -163,8 +176,8 @@ class Error(_Frame, frozen=True, kw_only=True):
     key: str = ""
 
 
-FromClient = Hello | Auth | Open | Close | Send | Answer | Ack | Ping
-FromServer = Hello | Ack | Ping | Said | Delta | Reset | Tool | Final | Approval | Error
+FromClient = Hello | Auth | Open | Close | Send | Answer | Ack | Ping | Watch
+FromServer = Hello | Ack | Ping | Said | Delta | Reset | Tool | Final | Approval | Error | Changed
 
 _DECODER: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 

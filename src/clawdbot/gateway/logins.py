@@ -14,9 +14,10 @@ from pathlib import Path
 from zlib import crc32
 
 from clawdbot.domain.errors import Denied, Failure
-from clawdbot.domain.people import User
+from clawdbot.domain.people import Area, User
+from clawdbot.domain.policy import ROLES, role_of
 from clawdbot.domain.ports import Clock, Db, Tx
-from clawdbot.store import logins, people
+from clawdbot.store import logins, people, rights
 
 SESSION_S = 30 * 86400.0
 SETUP_S = 15 * 60.0
@@ -37,9 +38,10 @@ class TooManyTries(Failure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A browser's session: the user as they are now, and the token that its forms repeat."""
+    """A browser's session: the user and their areas as they are now, and what its forms repeat."""
 
     user: User
+    areas: frozenset[Area]
     hash: str
     csrf: str
 
@@ -98,7 +100,9 @@ class Logins:
             user = people.get(tx, row.user_id) if row is not None else None
             if row is None or row.kind != "browser" or user is None or user.disabled_at is not None:
                 return None
-            return Login(user=user, hash=hashed, csrf=row.csrf)
+            custom = {} if user.role in ROLES else rights.roles(tx)
+            areas = role_of(user, custom).areas
+            return Login(user=user, areas=areas, hash=hashed, csrf=row.csrf)
 
         return await self._db.read(look)
 

@@ -6,31 +6,42 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from clawdbot.domain.people import User
+from clawdbot.domain.people import Area, User
 
 
 class Permission(StrEnum):
     """Who may ask.
 
-    `public`: anybody. `signed`: the route verifies the delivery itself. `user`, `owner`: a log-in
-    of that level. `local`: only through the Unix socket, as the owner.
+    `public`: anybody. `signed`: the route verifies the delivery itself. `user`: whoever is logged
+    in, where the route names an area only those whose role opens it. `local`: only through the Unix
+    socket, as the owner.
     """
 
     PUBLIC = "public"
     SIGNED = "signed"
     USER = "user"
-    OWNER = "owner"
     LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks: the user (None for anybody), and what a form must repeat against forgery."""
+    """Who asks: the user (None for anybody), the areas that are open to them as they are now.
+
+    `login` names the log-in, `csrf` is what a form must repeat against forgery.
+    """
 
     user: User | None = None
+    areas: frozenset[Area] = frozenset()
     login: str = ""
     csrf: str = ""
     local: bool = False
+
+    @property
+    def who(self) -> User:
+        """Give who is logged in; answers 401 where nobody is."""
+        if self.user is None:
+            raise web.HTTPUnauthorized
+        return self.user
 
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -44,4 +55,5 @@ class Route:
     path: str
     permission: Permission
     handler: Handler
+    area: Area | None = None
     page: bool = False

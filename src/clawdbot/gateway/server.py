@@ -23,10 +23,9 @@ from clawdbot.domain.errors import (
     SettingsInvalid,
     StoreFailed,
 )
-from clawdbot.domain.people import Level
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Gateway
-from clawdbot.gateway.body import form
+from clawdbot.gateway.body import API, form, problem
 from clawdbot.gateway.logins import Logins, TooManyTries
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.net.peer import same_user
@@ -129,8 +128,10 @@ class Server:
                 if route.page:
                     raise web.HTTPSeeOther("/login")
                 raise web.HTTPUnauthorized
-            if route.permission is Permission.OWNER and not _owns(caller):
-                raise web.HTTPForbidden
+            if caller.user is not None:
+                request["language"] = caller.user.language
+            if route.area is not None and route.area not in caller.areas:
+                raise Denied
             await self._check_origin(route, request, caller)
             return await route.handler(request, caller)
 
@@ -142,7 +143,7 @@ class Server:
             return Caller(local=True) if _same_user(request) else None
         login = await self._logins.find(request.cookies.get(self._logins.cookie, ""))
         if login is not None:
-            return Caller(user=login.user, login=login.hash, csrf=login.csrf)
+            return Caller(user=login.user, areas=login.areas, login=login.hash, csrf=login.csrf)
         anybody = route.permission in {Permission.PUBLIC, Permission.SIGNED}
         return Caller() if anybody else None
 
@@ -171,11 +172,16 @@ class Server:
                 response = await handler(request)
             except web.HTTPException as error:
                 error.headers.update(_HEADERS)
-                raise
+                if not request.path.startswith(API):
+                    raise
+                response = problem(request, error.status, error.reason, error.text or "")
             except Failure as error:
                 # Our own command line raises it again by its name.
                 named = {"X-Failure": type(error).__name__} if local else {}
-                response = web.Response(status=_status(error), text=str(error), headers=named)
+                if request.path.startswith(API):
+                    response = problem(request, _status(error), type(error).__name__, str(error))
+                else:
+                    response = web.Response(status=_status(error), text=str(error), headers=named)
             except Exception:  # noqa: BLE001 - bulkhead: one request's fault is not the others'
                 self._log.exception("request failed", method=request.method, path=request.path)
                 self._bus.tell("requests_failed")
@@ -215,10 +221,6 @@ def _remove(socket: Path) -> None:
 
 def _close_to_others(socket: Path) -> None:
     socket.chmod(0o600)
-
-
-def _owns(caller: Caller) -> bool:
-    return caller.user is not None and caller.user.role == Level.OWNER
 
 
 def _same_user(request: web.Request) -> bool:

@@ -5,7 +5,7 @@ a courtesy. Queues are bounded: a client that does not read is cut.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -20,10 +20,11 @@ from clawdbot.domain.errors import StoreFailed, first_line
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, InboundKind, Outcome, Sender
 from clawdbot.domain.messages import Source, Text
-from clawdbot.domain.people import User
+from clawdbot.domain.people import Area, User
 from clawdbot.domain.ports import Db, Inbox, Stream, Tx
 from clawdbot.domain.text import say
 from clawdbot.gateway import approvals, frames, history
+from clawdbot.gateway.boards import Board
 from clawdbot.gateway.frames import FromServer
 from clawdbot.gateway.history import Line
 from clawdbot.store import conversations, people, rights
@@ -45,7 +46,7 @@ _ENDS = {LiveKind.FINAL: "done", LiveKind.STOPPED: "stopped", LiveKind.FAILED: "
 class Sockets:
     """What every connection works with; `render` makes safe HTML of Markdown.
 
-    `open` names the log-in of every open socket.
+    `boards` are what pages may watch, by name; `open` names the log-in of every open socket.
     """
 
     inbox: Inbox
@@ -53,6 +54,7 @@ class Sockets:
     db: Db
     render: Callable[[str], str]
     epoch: str
+    boards: Mapping[str, Board] = field(default_factory=dict)
     open: WeakKeyDictionary[web.WebSocketResponse, str] = field(default_factory=WeakKeyDictionary)
 
     async def close(self) -> None:
@@ -70,14 +72,23 @@ class Sockets:
 class Connection:
     """One open socket of one user; `channel` names the kind of client (`web`, `terminal`)."""
 
-    def __init__(self, sockets: Sockets, user: User, channel: str, login: str = "") -> None:
+    def __init__(
+        self,
+        sockets: Sockets,
+        user: User,
+        channel: str,
+        login: str = "",
+        areas: frozenset[Area] = frozenset(),
+    ) -> None:
         """Serve a user; the identity comes from the log-in, never from a frame."""
         self._with = sockets
         self._login = login
         self._user = user
+        self._areas = areas
         self._channel = channel
-        self._out: asyncio.Queue[FromServer] = asyncio.Queue(_QUEUE_MOST)
+        self._out: asyncio.Queue[FromServer | str] = asyncio.Queue(_QUEUE_MOST)
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._watched: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("socket").bind(user=user.id, channel=channel)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -92,8 +103,8 @@ class Connection:
                 writer = tasks.create_task(self._write(socket))
                 await self._read(socket, tasks)
                 writer.cancel()
-                for follower in self._followed.values():
-                    follower.cancel()
+                for task in (*self._followed.values(), *self._watched):
+                    task.cancel()
         except* (ConnectionError, TimeoutError):
             self._log.info("client cut")
             if request.transport is not None:
@@ -139,6 +150,8 @@ class Connection:
             case frames.Close():
                 if (follower := self._followed.pop(frame.conversation, None)) is not None:
                     follower.cancel()
+            case frames.Watch():
+                self._watch(frame, tasks)
             case frames.Ping():
                 self._tell(frame)
             case frames.Ack() | frames.Hello() | frames.Auth():
@@ -187,6 +200,17 @@ class Connection:
         self._followed[frame.conversation] = tasks.create_task(
             self._follow(frame.conversation, frame.after)
         )
+
+    def _watch(self, frame: frames.Watch, tasks: asyncio.TaskGroup) -> None:
+        for task in self._watched:
+            task.cancel()
+        boards = [self._with.boards[name] for name in frame.boards if name in self._with.boards]
+        open_ = [each for each in boards if each.area is None or each.area in self._areas]
+        self._watched = [tasks.create_task(self._show(board)) for board in open_]
+
+    async def _show(self, board: Board) -> None:
+        async for frame in board.watched():
+            self._tell(frame)
 
     async def _follow(self, name: str, after: int) -> None:
         """Tell what was committed after an event, then everything as it happens."""
@@ -278,7 +302,7 @@ class Connection:
     def _address(self, name: str) -> Address:
         return history.place(self._channel, self._user.id, name)
 
-    def _tell(self, frame: FromServer) -> None:
+    def _tell(self, frame: FromServer | str) -> None:
         try:
             self._out.put_nowait(frame)
         except asyncio.QueueFull:
@@ -288,4 +312,4 @@ class Connection:
         while True:
             frame = await self._out.get()
             async with asyncio.timeout(_WRITE_S):
-                await socket.send_str(frames.encode(frame))
+                await socket.send_str(frame if isinstance(frame, str) else frames.encode(frame))

@@ -13,7 +13,7 @@ from clawdbot.gateway import approvals
 from clawdbot.gateway.approvals import Question, press
 from clawdbot.gateway.body import form
 from clawdbot.gateway.route import Caller
-from clawdbot.panel.chat import CHANNEL, moments, user_of
+from clawdbot.panel.chat import CHANNEL, moments
 from clawdbot.panel.pages import html, page, to
 from clawdbot.panel.parts import Panel
 from clawdbot.store import rights
@@ -38,7 +38,7 @@ class Approvals:
 
     async def answer(self, request: web.Request, caller: Caller) -> web.Response:
         """Take an answer; to whoever may not see the question there is none."""
-        user, id_ = user_of(caller), request.match_info["id"]
+        user, id_ = caller.who, request.match_info["id"]
         given = await form(request)
         token = given.get("token", "")
         found = await self._with.db.read(lambda tx: rights.approval(tx, id_))
@@ -55,7 +55,7 @@ class Approvals:
     async def _page(
         self, template: str, request: web.Request, caller: Caller, fault: str = ""
     ) -> web.Response:
-        user, epoch = user_of(caller), self._with.sockets.epoch
+        user, epoch = caller.who, self._with.sockets.epoch
 
         def look(tx: Tx) -> tuple[list[Question], list[Question]]:
             open_ = approvals.waiting(tx, user, epoch)

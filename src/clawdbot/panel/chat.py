@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from markupsafe import Markup
 
-from clawdbot.domain.people import Level, User
+from clawdbot.domain.people import Area, User
 from clawdbot.gateway import history
 from clawdbot.gateway.body import form
 from clawdbot.gateway.control import Admit
@@ -64,13 +64,13 @@ class Chat:
         if given.get("as") == "no":
             await self._with.control.refuse(Admit(id=given.get("id", "")))
             return to("/chat")
-        me = user_of(caller).name if given.get("as") == "me" else ""
+        me = caller.who.name if given.get("as") == "me" else ""
         await self._with.control.admit(Admit(id=given.get("id", ""), as_user=me))
         return to("/chat")
 
     async def socket(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Speak with the page."""
-        connection = Connection(self._with.sockets, user_of(caller), CHANNEL, caller.login)
+        connection = Connection(self._with.sockets, caller.who, CHANNEL, caller.login, caller.areas)
         return await connection.serve(request)
 
     async def _show(
@@ -80,16 +80,17 @@ class Chat:
         return page("chat", request, caller, values)
 
     async def _aside(self, caller: Caller, current: str) -> dict[str, object]:
-        user = user_of(caller)
+        user = caller.who
         whose, epoch = "" if user.runs_the_place else user.id, self._with.sockets.epoch
         waiting, _ = await self._with.db.read(lambda tx: rights.depth(tx, epoch, whose))
         lanes = await self._with.db.read(lambda tx: history.listed(tx, CHANNEL, user.id))
-        knocks = await self._with.control.knocking() if user.role == Level.OWNER else []
+        opens = Area.PEOPLE in caller.areas
+        knocks = await self._with.control.knocking() if opens else []
         found = {"lanes": lanes, "knocks": knocks, "current": current, "waiting": waiting}
         return found | self._told(caller)
 
     async def _read(self, caller: Caller, name: str, before: int = 0) -> History | None:
-        user = user_of(caller).id
+        user = caller.who.id
         place = history.place(CHANNEL, user, name)
         return await self._with.db.read(
             lambda tx: history.read(tx, place, user, before=before, most=_ROWS_MOST)
@@ -98,7 +99,7 @@ class Chat:
     def _told(self, caller: Caller) -> dict[str, object]:
         """Give the templates what they tell with: moments, and answers as HTML."""
         return {
-            "moment": moments(user_of(caller), self._with.clock.now()),
+            "moment": moments(caller.who, self._with.clock.now()),
             "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
         }
 
@@ -111,10 +112,3 @@ def moments(user: User, now: float) -> Callable[..., str]:
         return when(at, now, zone, user.language, exact=exact)
 
     return moment
-
-
-def user_of(caller: Caller) -> User:
-    """Give who is logged in."""
-    if caller.user is None:
-        raise web.HTTPUnauthorized
-    return caller.user

@@ -11,8 +11,7 @@ from aiohttp import web
 
 from clawdbot.domain.errors import Denied, Failure
 from clawdbot.domain.text import say
-from clawdbot.gateway.body import form
-from clawdbot.gateway.control import json, read
+from clawdbot.gateway.body import form, json, read
 from clawdbot.gateway.logins import PASSWORD_MIN, SESSION_S, TooManyTries
 from clawdbot.gateway.route import Caller
 from clawdbot.gateway.server import peer_of

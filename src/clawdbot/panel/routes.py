@@ -1,5 +1,6 @@
 """The panel's routes: who may ask for which page."""
 
+from clawdbot.domain.people import Area
 from clawdbot.gateway.route import Handler, Permission, Route
 from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.chat import Chat
@@ -43,15 +44,26 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.PUBLIC, public),
         *_table(Permission.USER, pages, page=True),
         *_table(Permission.USER, inner),
-        *_table(Permission.OWNER, {("POST", "/knocks"): chat.admit}),
+        *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
         *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
     )
 
 
 def _table(
-    permission: Permission, handlers: dict[tuple[str, str], Handler], *, page: bool = False
+    permission: Permission,
+    handlers: dict[tuple[str, str], Handler],
+    *,
+    area: Area | None = None,
+    page: bool = False,
 ) -> tuple[Route, ...]:
     return tuple(
-        Route(method=method, path=path, permission=permission, handler=handler, page=page)
+        Route(
+            method=method,
+            path=path,
+            permission=permission,
+            handler=handler,
+            area=area,
+            page=page,
+        )
         for (method, path), handler in handlers.items()
     )

@@ -107,4 +107,4 @@ def test_another_address_needs_a_proxy_in_front() -> None:
 
 
 def test_every_permission_is_known() -> None:
-    assert {"public", "signed", "user", "owner", "local"} == set(Permission)
+    assert {"public", "signed", "user", "local"} == set(Permission)

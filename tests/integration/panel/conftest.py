@@ -45,8 +45,19 @@ class Browser:
         )
 
     async def post(self, path: str, form: dict[str, str], origin: str | None = None) -> Page:
+        return await self.ask("POST", path, form, origin)
+
+    async def ask(
+        self, method: str, path: str, form: dict[str, str], origin: str | None = None
+    ) -> Page:
         sent = {"Origin": self.url if origin is None else origin}
-        return await self._ask("POST", path, data=form, headers=sent)
+        return await self._ask(method, path, data=form if method != "GET" else None, headers=sent)
+
+    async def call(self, method: str, path: str, body: object = None) -> Page:
+        """Ask the API for something, as a page's form does."""
+        csrf = (await self.get("/approvals")).csrf or (await self.get("/chat")).csrf
+        sent = {"Origin": self.url, "X-CSRF-Token": csrf}
+        return await self._ask(method, f"/api/v1{path}", json=body, headers=sent)
 
     async def send(self, path: str, body: object, origin: str | None = None) -> Page:
         sent = {"Origin": self.url if origin is None else origin}

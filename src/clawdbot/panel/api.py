@@ -1,0 +1,19 @@
+"""What the API under `/api/v1` offers, an operation a line; the panel's own forms send the same.
+
+Who asks for something that is not theirs is told that there is no such thing: 404.
+"""
+
+from clawdbot.domain.people import Area
+from clawdbot.gateway.control import Control
+from clawdbot.gateway.operation import Operation
+from clawdbot.tools.trust import Trust
+
+OPERATIONS = (
+    Operation("GET", "/status", Control.status, Area.OVERVIEW),
+    Operation("GET", "/people", Control.people, Area.PEOPLE),
+    Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
+    Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),
+    Operation("GET", "/audit", Control.trail, Area.AUDIT),
+    Operation("GET", "/secrets", Control.secrets, Area.SETTINGS),
+    Operation("PUT", "/secrets", Control.keep_secret, Area.SETTINGS),
+)
