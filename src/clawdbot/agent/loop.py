@@ -20,6 +20,7 @@ from clawdbot.domain.messages import (
     Role,
     Source,
     Text,
+    fixed,
 )
 from clawdbot.models.request import (
     CallDelta,
@@ -72,11 +73,17 @@ Event = Grew | Restarted | Acting | Next
 class Loop:
     """The loop of one turn."""
 
-    def __init__(self, tools: Tools, turn: Turn, scene: Scene, helps: str = "") -> None:
-        """Work for one claimed turn in its scene; a helper for the call of its parent."""
+    def __init__(
+        self, tools: Tools, turn: Turn, scene: Scene, *, over: str = "", helps: str = ""
+    ) -> None:
+        """Work for one claimed turn in its scene; a helper for the call of its parent.
+
+        What is `over` is said in place of asking a model.
+        """
         self._with = tools
         self._turn = turn
         self._scene = scene
+        self._over = over
         self._prefix = f"{helps}/" if helps else ""
 
     async def step(self, state: State) -> AsyncIterator[Event]:
@@ -97,7 +104,8 @@ class Loop:
 
     async def _help(self, state: State, child: Child) -> AsyncIterator[Event]:
         """Let a helper take its step; of what it says only its answer is told, to its parent."""
-        inner = Loop(self._with, self._turn, delegate.scene_of(self._scene, child), child.call.id)
+        scene, helps = delegate.scene_of(self._scene, child), child.call.id
+        inner = Loop(self._with, self._turn, scene, over=self._over, helps=helps)
         async for event in inner.step(child.state):
             if isinstance(event, Acting):
                 yield event
@@ -112,6 +120,10 @@ class Loop:
                 yield Next(after, event.plan)
 
     async def _think(self, state: State) -> AsyncIterator[Event]:
+        if self._over:
+            said = (*state.said, fixed(self._over))
+            yield Next(msgspec.structs.replace(state, phase=Phase.DONE, said=said))
+            return
         heard = _Heard()
         async for delta in self._with.router.complete(self._request(state)):
             if (event := heard.take(delta)) is not None:

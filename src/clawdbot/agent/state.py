@@ -22,8 +22,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a turn stands; `said` is what the turn added to the conversation so far.
 
     The last of it is the answer, once it is done; `used` is what each model call of the turn took,
-    `spent` the approvals that its calls used up, `child` the helper at work, `helped` what came of
-    those before it.
+    `counted` how many of them (of helpers too) are on the bill, `spent` the approvals that its
+    calls used up, `child` the helper at work, `helped` what came of those before it.
     """
 
     version: int = VERSION
@@ -31,6 +31,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     round: int = 0
     said: tuple[Message, ...] = ()
     used: tuple[Used, ...] = ()
+    counted: int = 0
     spent: tuple[str, ...] = ()
     helped: tuple[Result, ...] = ()
     child: "Child | None" = None
@@ -42,10 +43,19 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{own}/{self.child.call.id}:{self.child.state.key}" if self.child else own
 
     @property
+    def taken(self) -> tuple[Used, ...]:
+        """List what every model call took, a helper's too, in their order."""
+        return (*self.used, *(self.child.state.taken if self.child else ()))
+
+    @property
     def tokens(self) -> int:
         """Sum what the turn's model calls used."""
-        own = sum(used.tokens_in + used.tokens_out for used in self.used)
-        return own + (self.child.state.tokens if self.child else 0)
+        return sum(used.tokens_in + used.tokens_out for used in self.taken)
+
+    @property
+    def thinking(self) -> bool:
+        """Tell whether the next step asks a model."""
+        return self.child.state.thinking if self.child else self.phase is Phase.THINK
 
     @property
     def emergency(self) -> bool:

@@ -1,4 +1,4 @@
-"""What may be spent in a day: looked at before a turn asks a model, told when little is left."""
+"""What may be spent in a day: looked at before each model call, told when little is left."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -21,19 +21,20 @@ def limited(settings: Core) -> bool:
 
 def used_up(tx: Tx, settings: Core, user: str, now: float) -> bool:
     """Tell whether a user's day, or everybody's, is spent."""
-    shares = _shares(tx, settings, user, now)
-    return max(shares) >= 1
+    return max(_shares(tx, settings, user, now)) >= 1
 
 
-def sentence(language: str) -> str:
-    """Say that no model was asked, and when one will be."""
+def sentence(language: str, *, begun: bool) -> str:
+    """Say that no model was asked, or none any more, and when one will be."""
     text = "What may be spent today is spent, so I asked no model. Tomorrow I answer again."
+    if begun:
+        text = "What may be spent today is spent, so I stopped before I was done. Ask me tomorrow."
     return say(language, text)
 
 
-def rows(settings: Core, turn: Turn, calls: Iterable[Used]) -> tuple[usage.Used, ...]:
-    """Give what a turn's model calls used, with what they cost, as rows."""
-    return tuple(
+def rows(settings: Core, turn: Turn, calls: Iterable[Used], counted: int) -> list[usage.Used]:
+    """Give what a turn's model calls used, with what they cost, as rows; some are on the bill."""
+    return [
         usage.Used(
             id=f"{turn.id}:{index}",
             turn=turn.id,
@@ -48,11 +49,17 @@ def rows(settings: Core, turn: Turn, calls: Iterable[Used]) -> tuple[usage.Used,
             cost=cost(settings.providers.get(used.provider), used),
         )
         for index, used in enumerate(calls)
-    )
+        if index >= counted
+    ]
 
 
-def warn(tx: Tx, settings: Core, turn: Turn, used: Iterable[usage.Used], now: float) -> list[str]:
-    """Tell the owners that a turn's rows crossed the line, once a day; name the destinations."""
+def count(tx: Tx, settings: Core, turn: Turn, used: Iterable[usage.Used], now: float) -> list[str]:
+    """Put a turn's rows on the bill.
+
+    The owners are told where they cross the line, once a day; names the destinations.
+    """
+    for each in used:
+        usage.add(tx, each, now)
     budgets, added = settings.budgets, sum(each.cost for each in used)
     if not added or not limited(settings):
         return []

@@ -5,7 +5,7 @@ transcript, outbox and the turn's end in one transaction. It answers by rows, ne
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -61,7 +61,7 @@ class Ending:
     state: TurnState
     said: tuple[Message, ...]
     text: str
-    used: tuple[usage.Used, ...] = ()
+    used: Sequence[usage.Used] = ()
 
 
 class Turns:
@@ -129,7 +129,7 @@ class Turns:
             state=TurnState.DONE,
             said=(*scene.words, *answered),
             text=answered[-1].text,
-            used=spending.rows(self._with.settings, turn, state.used),
+            used=spending.rows(self._with.settings, turn, state.taken, state.counted),
         )
         following = await self._end(turn, ending, LiveKind.FINAL)
         if any(message.calls for message in state.said):
@@ -148,10 +148,7 @@ class Turns:
         scene, state = scenes.scene_of(turn, rows), load(turn.body)
         if name := self._with.commands.find(scene):
             state = await self._command(turn, scene, name)
-        elif not turn.body and await self._spent(turn):
-            said = fixed(spending.sentence(scene.language))
-            state = State(phase=Phase.DONE, said=(said,))
-        elif not turn.body:
+        elif not turn.body and not await _spent(self._with, turn):
             scene, used = await compact(self._with.tools, turn, scene)
             state = msgspec.structs.replace(state, used=(*state.used, *used))
         try:
@@ -167,8 +164,10 @@ class Turns:
     async def _step(
         self, turn: Turn, scene: Scene, state: State, shown: Shown
     ) -> tuple[State, Plan | None]:
-        following, plan = state, None
-        async for event in Loop(self._with.tools, turn, scene).step(state):
+        following, plan, over = state, None, ""
+        if state.thinking and await _spent(self._with, turn):
+            over = spending.sentence(scene.language, begun=bool(state.said))
+        async for event in Loop(self._with.tools, turn, scene, over=over).step(state):
             match event:
                 case Grew():
                     await shown.grow(event.text)
@@ -180,10 +179,25 @@ class Turns:
                     following, plan = event.state, event.plan
         if plan is None and following.phase is not Phase.DONE:
             # The last step is recorded by the commit itself.
-            step = Step(key=state.key, source=Source.MODEL)
-            await self._with.journal.record(turn, step, VERSION, dump(following))
+            following = await self._record(
+                turn, Step(key=state.key, source=Source.MODEL), following
+            )
             shown.restart("step")
         return following, plan
+
+    async def _record(self, turn: Turn, step: Step, state: State) -> State:
+        """Record a step, and what its model call cost with it."""
+        around, now, told = self._with, self._with.clock.now(), list[str]()
+        used = spending.rows(around.settings, turn, state.taken, state.counted)
+        state = msgspec.structs.replace(state, counted=len(state.taken))
+
+        def count(tx: Tx) -> None:
+            told[:] = spending.count(tx, around.settings, turn, used, now)
+
+        await around.journal.record(turn, step, VERSION, dump(state), count)
+        for destination in told:
+            around.deliveries.wake(destination)
+        return state
 
     async def _ask(self, turn: Turn, scene: Scene, state: State, plan: Plan) -> str | None:
         """Put a question to a person and give up the lane until the answer."""
@@ -222,13 +236,12 @@ class Turns:
 
     async def _cut_short(self, turn: Turn, shown: Shown) -> str | None:
         """End a turn that was told to stop, or that used up its time."""
-        scene, language, doubt, state = await self._with.db.read(lambda tx: _cut(tx, turn))
+        scene, language, doubt = await self._with.db.read(lambda tx: _cut(tx, turn))
         mark = say(language, "(stopped)") + doubt
         text = f"{shown.text}\n{mark}".strip()
         said = (*scene.words, fixed(text)) if scene else ()
         try:
-            used = spending.rows(self._with.settings, turn, state.used)
-            ending = Ending(state=TurnState.STOPPED, said=said, text=text, used=used)
+            ending = Ending(state=TurnState.STOPPED, said=said, text=text)
             return await self._end(turn, ending, LiveKind.STOPPED)
         except Fenced:
             # The answer's commit was first: it stands.
@@ -236,12 +249,11 @@ class Turns:
 
     async def _bury(self, turn: Turn) -> str | None:
         """Dead-letter a turn that made no progress in any try: its user and the owner are told."""
-        scene, language, doubt, state = await self._with.db.read(lambda tx: _cut(tx, turn))
+        scene, language, doubt = await self._with.db.read(lambda tx: _cut(tx, turn))
         text = say(language, "I tried to answer this several times and failed. The owner is told.")
         text += doubt
         said = (*scene.words, fixed(text)) if scene else ()
-        used = spending.rows(self._with.settings, turn, state.used)
-        ending = Ending(state=TurnState.DEAD, said=said, text=text, used=used)
+        ending = Ending(state=TurnState.DEAD, said=said, text=text)
         self._with.bus.tell("turns_dead")
         self._log.error("turn dead-lettered", turn=turn.id, attempts=turn.attempts)
         return await self._end(turn, ending, LiveKind.FAILED, also=self._tell_owners)
@@ -262,9 +274,7 @@ class Turns:
             if stop and ending.state is TurnState.DONE:
                 return None, True
             conversations.append(tx, scenes.entry_of(turn), said, now)
-            for used in ending.used:
-                usage.add(tx, used, now)
-            told[:] = spending.warn(tx, self._with.settings, turn, ending.used, now)
+            told[:] = spending.count(tx, self._with.settings, turn, ending.used, now)
             if ending.text:
                 answer.put(tx, turn, caps, ending.text, now)
             if also is not None:
@@ -292,15 +302,6 @@ class Turns:
         now = self._with.clock.now()
         return answer.tell_owners(tx, turn.id, words, now=now, but=turn.user_id)
 
-    async def _spent(self, turn: Turn) -> bool:
-        """Tell whether the day's money is spent; without a limit nothing is read."""
-        around, now = self._with, self._with.clock.now()
-        if not spending.limited(around.settings):
-            return False
-        return await around.db.read(
-            lambda tx: spending.used_up(tx, around.settings, turn.user_id, now)
-        )
-
     def _shown(self, turn: Turn) -> Shown:
         around = self._with
         return Shown(
@@ -313,13 +314,20 @@ class Turns:
         )
 
 
-def _cut(tx: Tx, turn: Turn) -> tuple[Scene | None, str, str, State]:
-    """Read scene, language and state of a turn that ends early; say which effects are in doubt."""
+async def _spent(around: Around, turn: Turn) -> bool:
+    """Tell whether the day's money is spent; without a limit nothing is read."""
+    settings, now = around.settings, around.clock.now()
+    return spending.limited(settings) and await around.db.read(
+        lambda tx: spending.used_up(tx, settings, turn.user_id, now)
+    )
+
+
+def _cut(tx: Tx, turn: Turn) -> tuple[Scene | None, str, str]:
+    """Read scene and language of a turn that ends early; say which effects are in doubt."""
     scene, found = scenes.load(tx, turn), unknown(tx, turn.id)
     language, tools = scene.language if scene else "en", ", ".join(found)
     said = say(language, "It is not known whether this was done: {tools}", tools=tools)
-    now = turns.get(tx, turn.id) or turn
-    return scene, language, f"\n{said}" if found else "", load(now.body)
+    return scene, language, f"\n{said}" if found else ""
 
 
 def _apology(scene: Scene, state: State, error: ModelFailed) -> State:
@@ -332,7 +340,7 @@ def _apology(scene: Scene, state: State, error: ModelFailed) -> State:
             text += f"\n({error})"
     else:
         text = say(scene.language, "I cannot answer right now. Please try again later.")
-    return State(phase=Phase.DONE, said=(fixed(text),), used=state.used)
+    return State(phase=Phase.DONE, said=(fixed(text),), used=state.taken, counted=state.counted)
 
 
 def _marked(scene: Scene, state: State) -> tuple[Message, ...]:

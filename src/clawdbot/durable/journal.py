@@ -244,8 +244,15 @@ class Journal:
             lambda tx: tx.one(Recorded, "steps.get", turn_id=turn.id, key=key)
         )
 
-    async def record(self, turn: Turn, step: Step, version: int, body: bytes) -> None:
-        """Record a step and the state it leads to."""
+    async def record(
+        self,
+        turn: Turn,
+        step: Step,
+        version: int,
+        body: bytes,
+        also: Callable[[Tx], None] = lambda _: None,
+    ) -> None:
+        """Record a step and the state it leads to; `also` writes what belongs to it."""
 
         def work(tx: Tx) -> None:
             if (
@@ -254,6 +261,7 @@ class Journal:
             ):
                 raise Fenced
             self._done(tx, turn, step, b"")
+            also(tx)
 
         await self._db.write(work)
 

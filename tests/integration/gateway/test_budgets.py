@@ -17,10 +17,13 @@ from tests.integration.gateway.conftest import JSON, Running, running
 from tests.integration.gateway.test_ws import ask, connected, told
 
 SPENT = "What may be spent today is spent, so I asked no model. Tomorrow I answer again."
+STOPPED = "What may be spent today is spent, so I stopped before I was done. Ask me tomorrow."
 RULES: list[JSON] = [
     {"when": "slow", "calls": [{"tool": "note"}], "then": "one two three four", "pause_s": 0.2},
     {"when": "twice", "calls": [{"tool": "look"}, {"tool": "look"}, {"tool": "look"}]},
     {"when": "do", "calls": [{"tool": "act"}]},
+    {"when": "meet", "calls": [{"tool": "meet"}]},
+    {"when": "help", "calls": [{"tool": "delegate", "arguments": {"task": "four"}}]},
 ]
 
 
@@ -100,7 +103,7 @@ async def test_a_stopped_turn_is_paid_for(short_home: Path) -> None:
 
     tool = Tool(manifest=Manifest(name="note", effect=Effect.READ), description="n", read=look)
     async with running(
-        short_home, RULES, tools=(tool,), budgets={"user_day": 1.0}, providers=priced(short_home)
+        short_home, RULES, tools=(tool,), budgets={"user_day": 1.5}, providers=priced(short_home)
     ) as service:
         await service.set_up()
         socket = await conversation(service)
@@ -109,8 +112,53 @@ async def test_a_stopped_turn_is_paid_for(short_home: Path) -> None:
         await told(socket, "delta")
         await socket.send_json(send | {"key": "2", "text": "/stop"})
         assert "stopped" == (await told(socket, "final"))[-1]["state"]
-        assert SPENT == await said(socket, "four", "3")
-    assert [(1.0,)] == rows(short_home, "SELECT cost FROM usage")
+        assert "echo: four" == await said(socket, "four", "3")
+        assert SPENT == await said(socket, "four", "4")
+    assert (2, 2.0) == spending(short_home)
+
+
+def spending(home: Path) -> tuple[int, float]:
+    """Count the model calls on the bill, and what they cost."""
+    [(calls, cost)] = rows(home, "SELECT COUNT(*), SUM(cost) FROM usage")
+    return int(str(calls)), float(str(cost))
+
+
+async def test_a_turn_looks_at_the_money_before_each_of_its_model_calls(short_home: Path) -> None:
+    counted = Counted()
+    for limit, words, calls in (("1.0", "do it", 1), ("1.0", "help", 1), ("2.0", "help", 2)):
+        home = short_home.parent / f"{limit}{calls}{words[0]}"
+        budgets, providers = {"user_day": float(limit)}, priced(home)
+        async with running(
+            home, RULES, tools=counted.tools, budgets=budgets, providers=providers
+        ) as service:
+            await service.set_up()
+            socket = await conversation(service)
+            assert STOPPED == await said(socket, words, "1")
+            assert SPENT == await said(socket, words, "2")
+        assert (calls, float(calls)) == spending(home)
+    assert 1 == counted.acts  # what the model had asked for is still done
+
+
+async def test_turns_side_by_side_overspend_by_one_call_each_at_most(short_home: Path) -> None:
+    both = asyncio.Barrier(2)
+
+    async def meet(_: Grant) -> str:
+        await asyncio.wait_for(both.wait(), 30)
+        return "met"
+
+    tool = Tool(manifest=Manifest(name="meet", effect=Effect.READ), description="m", read=meet)
+    async with running(
+        short_home, RULES, tools=(tool,), budgets={"all_day": 1.5}, providers=priced(short_home)
+    ) as service:
+        await service.set_up()
+        socket = await conversation(service)
+        for lane in "cd":
+            await socket.send_json({"type": "open", "conversation": lane})
+            send = {"type": "send", "conversation": lane, "key": lane, "text": "meet"}
+            await socket.send_json(send)
+        ends = [(await told(socket, "final"))[-1]["text"] for _ in "cd"]
+        assert [STOPPED, STOPPED] == ends
+    assert (2, 2.0) == spending(short_home)
 
 
 class Counted:
