@@ -21,7 +21,11 @@ def multiply(database: Path, copies: int) -> None:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             db.execute(f"PRAGMA {pragma}").fetchall()
         db.execute("BEGIN EXCLUSIVE")
-        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        # The tables within the search index are the index's own business.
+        tables = db.execute(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow'"
+            " AND name NOT LIKE 'sqlite%'"
+        ).fetchall()
         for (table,) in tables:
             if table not in _KEPT:
                 _copy(db, table, copies)

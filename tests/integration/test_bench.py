@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import hands
+from bench import hands, search
 from bench.spine import Plan, measured
 from bench.table import Row, markdown
 
@@ -43,6 +43,11 @@ async def test_a_tiny_bench_of_hands_measures_all() -> None:
     times |= {"browser start ms", "browser task ms", "browser MB", "a further context MB"}
     assert times | {"worker MB"} == set(found)
     assert all(value > 0 for value in found.values())
+
+
+async def test_a_tiny_bench_of_searching_measures_all(tmp_path: Path) -> None:
+    found = await search.measure(tmp_path, 200)
+    assert {"p50", "worst", "needle (1)", "nothinglikeit (0)"} <= found.keys()
 
 
 async def test_a_tiny_bench_fills_its_table(capsys: pytest.CaptureFixture[str]) -> None:

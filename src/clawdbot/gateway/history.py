@@ -6,7 +6,7 @@ Only people's words and answers; of a turn's several answers the last, which is 
 from dataclasses import dataclass
 
 from clawdbot.conversation.session import direct_scope
-from clawdbot.domain.inbound import Address
+from clawdbot.domain.inbound import OWN_CHANNELS, Address
 from clawdbot.domain.messages import Message, Role
 from clawdbot.domain.ports import Tx
 from clawdbot.store import conversations, inbox, turns
@@ -69,7 +69,12 @@ def read(
 def listed(tx: Tx, channel: str, user: str) -> list[tuple[str, Conversation]]:
     """List a user's conversations with their names, newest first."""
     found = conversations.of_user(tx, user, channel)
-    return [(lane.to.chat.partition(":")[2], lane) for lane in found]
+    return [(name_of(lane), lane) for lane in found]
+
+
+def name_of(lane: Conversation) -> str:
+    """Tell the name of a user's own conversation; empty on a platform."""
+    return lane.to.chat.partition(":")[2] if lane.to.channel in OWN_CHANNELS else ""
 
 
 def _shown(found: list[Said]) -> list[Line]:

@@ -7,6 +7,7 @@ import msgspec
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Message, tainted
 from clawdbot.domain.ports import Tx
+from clawdbot.store import search
 from clawdbot.store.sql import values
 
 ADDRESS = msgspec.json.Decoder(Address)
@@ -139,7 +140,7 @@ def set_model(tx: Tx, conversation: str, route: str) -> None:
 
 
 def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float) -> None:
-    """Append what a turn said, each message with its size in tokens."""
+    """Append what a turn said, each message with its size in tokens, and index its words."""
     for seq, (message, tokens) in enumerate(messages):
         tx.run(
             "transcript.add",
@@ -150,6 +151,8 @@ def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float
             at=now,
             **values(entry),
         )
+    said = [message for message, _ in messages]
+    search.add(tx, entry.user, entry.conversation, entry.position, said, now)
 
 
 def recent(tx: Tx, entry: Entry, after: int, most: int) -> list[Said]:
@@ -167,6 +170,12 @@ def recent(tx: Tx, entry: Entry, after: int, most: int) -> list[Said]:
 def page(tx: Tx, conversation: str, before: int, most: int) -> list[Said]:
     """Read a conversation backwards across its sessions."""
     return tx.all(Said, "transcript.page", conversation_id=conversation, before=before, most=most)
+
+
+def at(tx: Tx, conversation: str, position: int) -> list[Said]:
+    """Read what was said at a position of a conversation."""
+    found = {"conversation_id": conversation, "position": position}
+    return tx.all(Said, "transcript.at", **found)
 
 
 def last_summary(tx: Tx, session: str) -> Summary | None:

@@ -139,7 +139,7 @@ def _migrate(dsn: str) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION])
         connection.execute("CREATE TABLE IF NOT EXISTS schema (version BIGINT NOT NULL)")
         (version,) = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema").fetchall()
-        for number, step in sql.missing(version[0]):
+        for number, step in sql.missing(version[0], "postgres"):
             connection.execute(step.encode())
             connection.execute("INSERT INTO schema (version) VALUES (%s)", [number])
 

@@ -1,6 +1,7 @@
 """Named statements (`queries/*.sql`), numbered steps (`schema/*.sql`), and a transaction of them.
 
-Each is written once, with `:name` parameters, in SQL that SQLite and PostgreSQL read alike.
+Each is written once, with `:name` parameters, in SQL that SQLite and PostgreSQL read alike; where
+they cannot (the search index), each has a file of its own beside it (`search.sqlite.sql`).
 """
 
 import re
@@ -8,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from clawdbot.domain.errors import SchemaNewer
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+Engine = Literal["sqlite", "postgres"]
 R = TypeVar("R")
 Q = TypeVar("Q")
 Q_contra = TypeVar("Q_contra", contravariant=True)
@@ -66,34 +68,43 @@ def values(record: "DataclassInstance") -> dict[str, object]:
 
 
 @cache
-def queries() -> dict[str, str]:
-    """Load every statement by its name (`turns.claim`)."""
+def queries(engine: Engine) -> dict[str, str]:
+    """Load an engine's every statement by its name (`turns.claim`)."""
     found: dict[str, str] = {}
-    for file in sorted((files("clawdbot.store") / "queries").iterdir(), key=lambda f: f.name):
-        parts = _NAME.split(file.read_text("utf-8"))[1:]
+    for text in _texts("queries", engine).values():
+        parts = _NAME.split(text)[1:]
         found.update(zip(parts[::2], (_statement(body) for body in parts[1::2]), strict=True))
     return found
 
 
 @cache
 def pyformat() -> dict[str, bytes]:
-    """Give every statement with its parameters written as psycopg wants them."""
+    """Give PostgreSQL's every statement with its parameters written as psycopg wants them."""
     return {
         name: _PARAMETER.sub(r"%(\1)s", statement.replace("%", "%%")).encode()
-        for name, statement in queries().items()
+        for name, statement in queries("postgres").items()
     }
 
 
-def missing(version: int) -> list[tuple[int, str]]:
+def missing(version: int, engine: Engine) -> list[tuple[int, str]]:
     """List the steps that a store of a version lacks; number N brings version N-1 to N.
 
     Raises SchemaNewer. A store one version ahead is used as it is: data outlives a code roll-back.
     """
-    folder = files("clawdbot.store") / "schema"
-    steps = [f.read_text("utf-8") for f in sorted(folder.iterdir(), key=lambda f: f.name)]
+    steps = list(_texts("schema", engine).values())
     if version > len(steps) + 1:
         raise SchemaNewer
     return list(enumerate(steps[version:], version + 1))
+
+
+def _texts(folder: str, engine: Engine) -> dict[str, str]:
+    """Read a folder's files by their first names, an engine's own part after the common one."""
+    found: dict[str, str] = {}
+    for file in sorted((files("clawdbot.store") / folder).iterdir(), key=lambda f: f.name[:-4]):
+        name, _, of = file.name.removesuffix(".sql").partition(".")
+        if of in {"", engine}:
+            found[name] = found.get(name, "") + file.read_text("utf-8")
+    return found
 
 
 def _statement(body: str) -> str:

@@ -168,7 +168,7 @@ class SqliteDb:
         return connection
 
     def _read_all(self, reader: sqlite3.Connection) -> None:
-        tx = sql.SqlTx(reader, sql.queries())
+        tx = sql.SqlTx(reader, sql.queries("sqlite"))
         while (job := self._reads.get()) is not None:
             try:
                 reader.execute("BEGIN")
@@ -250,7 +250,7 @@ def glance(path: Path, fn: Callable[[Tx], T]) -> T:
     try:
         with closing(connect(f"{path.absolute().as_uri()}?mode=rw")) as reader:
             reader.execute("PRAGMA query_only = ON").fetchall()
-            return fn(sql.SqlTx(reader, sql.queries()))
+            return fn(sql.SqlTx(reader, sql.queries("sqlite")))
     except sqlite3.Error as error:
         raise StoreFailed(f"{first_line(StoreFailed)} ({error})") from error
 
@@ -260,7 +260,7 @@ def _run(writer: sqlite3.Connection, group: list[_Job[object]]) -> None:
 
     A job that is alone needs none: its failure undoes the whole transaction.
     """
-    tx, many = sql.SqlTx(writer, sql.queries()), len(group) > 1
+    tx, many = sql.SqlTx(writer, sql.queries("sqlite")), len(group) > 1
     for job in group:
         if many:
             writer.execute("SAVEPOINT job")
@@ -281,7 +281,7 @@ def _settle(group: list[_Job[object]]) -> None:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number, step in sql.missing(version):
+    for number, step in sql.missing(version, "sqlite"):
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version = {number};\nCOMMIT;"
         )

@@ -17,6 +17,11 @@ SELECT position, body, tokens, turn_id, user_id, at FROM transcript
 WHERE conversation_id = :conversation_id AND position < :before
 ORDER BY position DESC, seq DESC LIMIT :most;
 
+-- name: transcript.at
+-- Read what was said in a turn.
+SELECT position, body, tokens, turn_id, user_id, at FROM transcript
+WHERE conversation_id = :conversation_id AND position = :position ORDER BY seq;
+
 -- name: summaries.last
 -- Read the latest summary of a session.
 SELECT upto, body, source, taint, tokens FROM summaries

@@ -1,0 +1,77 @@
+"""Finds what somebody said, and was answered, by its words: in their own turns only.
+
+Whatever the role: nobody finds what others said.
+"""
+
+from dataclasses import dataclass
+
+from clawdbot.domain.messages import Role
+from clawdbot.domain.ports import Db, Tx
+from clawdbot.domain.words import Phrase, Piece, excerpt, phrases
+from clawdbot.gateway.history import name_of
+from clawdbot.store import conversations, search
+from clawdbot.store.search import Hit
+
+_LAST = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A turn: `id` is where a further search goes on, `event` where its conversation opens.
+
+    `name` and `event` lead to the page only where `channel` is one of our own sockets. `pieces` are
+    of the person's words (`own`) or of the answer.
+    """
+
+    id: int
+    channel: str
+    name: str
+    title: str
+    event: int
+    at: float
+    own: bool
+    pieces: tuple[Piece, ...]
+
+
+class Search:
+    """Searches the transcript."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def find(self, user: str, words: str, before: int = 0, most: int = 20) -> list[Found]:
+        """Find a user's turns that have all the words, newest first; the last may go on.
+
+        Words in quotes must follow each other. `before` is the last `id` of what was shown already.
+        """
+        wanted = phrases(words)
+        if not wanted:
+            return []
+
+        def work(tx: Tx) -> list[Found]:
+            hits = search.find(tx, user, wanted, before or _LAST, most)
+            return [found for hit in hits if (found := _shown(tx, hit, wanted)) is not None]
+
+        return await self._db.read(work)
+
+
+def _shown(tx: Tx, hit: Hit, wanted: tuple[Phrase, ...]) -> Found | None:
+    lane = conversations.get(tx, hit.conversation_id)
+    said = [row.message for row in conversations.at(tx, hit.conversation_id, hit.position)]
+    # The words may stand in the question, in the answer, or some in each: show where more do.
+    shown = [(message, excerpt(message.text, wanted)) for message in search.shown(said)]
+    if lane is None or not shown:
+        return None
+    best, pieces = max(shown, key=lambda each: len({p.text.casefold() for p in each[1] if p.hit}))
+    if not pieces:
+        return None
+    return Found(
+        id=hit.id,
+        channel=lane.to.channel,
+        name=name_of(lane),
+        title=lane.title,
+        event=hit.position,
+        at=hit.at,
+        own=best.role is Role.USER,
+        pieces=pieces,
+    )

@@ -1,0 +1,80 @@
+"""The search index: a row a turn, by the words of what was said in it.
+
+A row is written with the transcript, in its transaction, and read only for the user who spoke.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clawdbot.domain.messages import Message, Role
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.words import Phrase, indexed
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A turn that was found; of two the later has the higher `id`."""
+
+    id: int
+    conversation_id: str
+    position: int
+    at: float
+
+
+def shown(messages: Sequence[Message]) -> list[Message]:
+    """Give what people see of a turn's messages: their words, and the last answer."""
+    answers = [m for m in messages if m.role is Role.ASSISTANT and m.text]
+    return [*(m for m in messages if m.role is Role.USER and m.text), *answers[-1:]]
+
+
+def add(
+    tx: Tx, user: str, conversation: str, position: int, messages: Sequence[Message], now: float
+) -> None:
+    """Index what was said in a turn."""
+    if words := indexed(message.text for message in shown(messages)):
+        tx.run(
+            "search.add",
+            user=user,
+            conversation=conversation,
+            words=words,
+            position=position,
+            at=now,
+        )
+
+
+def find(tx: Tx, user: str, wanted: Sequence[Phrase], before: int, most: int) -> list[Hit]:
+    """Find a user's turns that have all the phrases, newest first, with ids below `before`."""
+    return tx.all(
+        Hit,
+        "search.find",
+        user=user,
+        match=" AND ".join(map(_match, wanted)),
+        query=" & ".join(map(_query, wanted)),
+        before=before,
+        most=most,
+    )
+
+
+def forget(tx: Tx, user: str) -> None:
+    """Forget what a user said and was answered; no byte of it stays in the index."""
+    tx.run("search.forget", user=user)
+    tx.run("search.purge")
+
+
+def forget_conversation(tx: Tx, conversation: str) -> None:
+    """Forget what was said in a conversation."""
+    tx.run("search.forget_conversation", conversation=conversation)
+
+
+def _match(phrase: Phrase) -> str:
+    """Write a phrase for SQLite; words are letters and digits, so nothing can end the quotes."""
+    return f'"{" ".join(phrase.words)}"{_end(phrase, " *")}'
+
+
+def _query(phrase: Phrase) -> str:
+    """Write a phrase for PostgreSQL."""
+    return " <-> ".join(f"'{word}'" for word in phrase.words) + _end(phrase, ":*")
+
+
+def _end(phrase: Phrase, going_on: str) -> str:
+    return going_on if phrase.open and not phrase.letter else ""
