@@ -15,6 +15,7 @@ from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.operation import served
 from clawdbot.gateway.route import Route
+from clawdbot.gateway.search import Search
 from clawdbot.gateway.server import Server, check_binding
 from clawdbot.gateway.ws import Sockets
 from clawdbot.ops.checkpoints import Checkpoints
@@ -118,7 +119,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         *panel.routes(pages),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
-        *served(OPERATIONS, (service.control, *service.added.parts)),
+        *served(OPERATIONS, (service.control, Search(service.db), *service.added.parts)),
         control.route(service.control, *service.added.parts),
         control.terminal(service.control, sockets),
     )

@@ -57,7 +57,8 @@ class Phrase:
         return self.open and len(self.words) == len(self.words[0]) == 1
 
 
-class Piece(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Piece:
     """A piece of an excerpt; `hit`: this is what was looked for."""
 
     text: str

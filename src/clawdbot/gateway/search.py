@@ -4,11 +4,16 @@ Whatever the role: nobody finds what others said.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from clawdbot.domain.messages import Role
 from clawdbot.domain.ports import Db, Tx
-from clawdbot.domain.words import Phrase, Piece, excerpt, phrases
+from clawdbot.domain.words import QUERY_MOST, Phrase, Piece, excerpt, phrases
 from clawdbot.gateway.history import name_of
+from clawdbot.gateway.route import Caller
 from clawdbot.store import conversations, search
 from clawdbot.store.search import Hit
 
@@ -33,11 +38,23 @@ class Found:
     pieces: tuple[Piece, ...]
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for, and where to go on."""
+
+    words: Annotated[str, Meta(max_length=QUERY_MOST)]
+    before: Annotated[int, Meta(ge=0, le=_LAST)] = 0
+    most: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
 class Search:
     """Searches the transcript."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
+
+    async def look(self, caller: Caller, look: Look) -> list[Found]:
+        """Find what the caller said and was answered, newest first."""
+        return await self.find(caller.who.id, look.words, look.before, look.most)
 
     async def find(self, user: str, words: str, before: int = 0, most: int = 20) -> list[Found]:
         """Find a user's turns that have all the words, newest first; the last may go on.

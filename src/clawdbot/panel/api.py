@@ -6,6 +6,7 @@ Who asks for something that is not theirs is told that there is no such thing: 4
 from clawdbot.domain.people import Area
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.operation import Operation
+from clawdbot.gateway.search import Search
 from clawdbot.tools.trust import Trust
 
 OPERATIONS = (
@@ -14,6 +15,7 @@ OPERATIONS = (
     Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),
     Operation("GET", "/audit", Control.trail, Area.AUDIT),
+    Operation("GET", "/search", Search.look),
     Operation("GET", "/secrets", Control.secrets, Area.SETTINGS),
     Operation("PUT", "/secrets", Control.keep_secret, Area.SETTINGS),
 )
