@@ -6,11 +6,14 @@ import click
 import msgspec
 
 from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.service import asked
 from clawdbot.config import load
+from clawdbot.config.problems import Problems
 from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.secret import Secret
 from clawdbot.ops.lines import Redactor
 from clawdbot.store.secrets import PREFIX
+from clawdbot.tools.plugins import Plugins
 
 
 @click.group()
@@ -24,16 +27,19 @@ def command() -> None:
 def check(terminal: Terminal, *, as_json: bool) -> None:
     """Tell whether the settings are valid; if not, every problem with its line."""
     try:
-        terminal.load()
+        loaded = terminal.load()
     except SettingsInvalid as invalid:
         if not as_json:
             raise
         terminal.json({"valid": False, "problems": str(invalid).split("\n")})
         raise click.exceptions.Exit(invalid.exit_code) from invalid
+    unsure = _unsure(terminal, loaded)
     if as_json:
-        terminal.json({"valid": True, "problems": []})
-    else:
-        click.echo(terminal.say("The settings are valid."))
+        terminal.json({"valid": True, "problems": [], "warnings": unsure})
+        return
+    click.echo(terminal.say("The settings are valid."))
+    for line in unsure:
+        click.echo(line, err=True)
 
 
 @command.command()
@@ -64,6 +70,17 @@ def path(terminal: Terminal, *, as_json: bool) -> None:
         terminal.json({"home": str(terminal.home), "files": there})
     else:
         click.echo(str(terminal.home))
+
+
+def _unsure(terminal: Terminal, loaded: load.Loaded) -> list[str]:
+    """Name what is limited and is no tool now, though one of that name may come yet."""
+    if not loaded.core.tools:
+        return []
+    known, problems = asked(terminal, Plugins.offered), Problems()
+    for name in loaded.core.tools.keys() - {*known}:
+        key = f"tools.{name}"
+        problems.unknown(loaded.origins.get(f"{key}.per_hour", ""), key, known)
+    return problems.lines(terminal.language)
 
 
 def _values(loaded: load.Loaded) -> Iterator[tuple[str, str]]:

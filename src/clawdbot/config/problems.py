@@ -34,13 +34,16 @@ class Problems:
             self.say(where, "{key}: unknown; known here: {names}", key=key, names=names)
 
     def settle(self, language: str) -> None:
-        """Raise SettingsInvalid with a line for each problem, in the files' order, if any."""
-        lines = [
+        """Raise SettingsInvalid with a line for each problem, if any."""
+        if lines := self.lines(language):
+            raise SettingsInvalid("\n".join(lines))
+
+    def lines(self, language: str) -> list[str]:
+        """Write a line for each problem, in the files' order."""
+        return [
             f"{where}: {say(language, text, **_spoken(language, values))}"
             for where, text, values in sorted(self.found, key=lambda found: _order(found[0]))
         ]
-        if lines:
-            raise SettingsInvalid("\n".join(lines))
 
 
 def _spoken(language: str, values: dict[str, str]) -> dict[str, str]:

@@ -295,7 +295,7 @@ CALLS: dict[str, Call] = {
         Control.forget_secret,
         Control.trail,
         Control.verify,
-        Plugins.run,
+        *(Plugins.run, Plugins.offered),
         Trust.listed,
         Trust.shown,
         Trust.trust,

@@ -92,6 +92,12 @@ def plain(text: str, most: int) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
+def first_of(group: BaseExceptionGroup[BaseException]) -> str:
+    """Tell the first failure of a group, shortened."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else plain(str(first), 300)
+
+
 def _misfit_fields(schema: Json, value: Json, at: str) -> str:
     fields, required = _object(schema.get("properties")), schema.get("required")
     for name in required if isinstance(required, list) else ():

@@ -40,7 +40,7 @@ from clawdbot import __version__
 from clawdbot.domain.errors import ToolFailed
 from clawdbot.net.carrier import Carrier, HttpFailed
 from clawdbot.sandbox.run import Process
-from clawdbot.tools.described import TOOLS_MOST, plain
+from clawdbot.tools.described import TOOLS_MOST, first_of, plain
 
 _FAULTS = (
     MCPError,
@@ -166,7 +166,7 @@ async def _told() -> AsyncIterator[None]:
     try:
         yield
     except* _FAULTS as group:
-        raise ToolFailed(plain(_first(group), 300)) from group
+        raise ToolFailed(first_of(group)) from group
 
 
 @asynccontextmanager
@@ -228,8 +228,3 @@ def _text(content: object) -> str:
         case TextContent(text=text) | EmbeddedResource(resource=TextResourceContents(text=text)):
             return text
     return f"[{type(content).__name__}]"
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else str(first)

@@ -116,6 +116,10 @@ class Plugins:
         hashes = {row.hash for row in self.rows.values()}
         await asyncio.to_thread(packages.forget, hashes, self._kept)
 
+    async def offered(self) -> list[str]:
+        """Name every tool that there is now: built in, of plugins, of tool servers."""
+        return sorted(tool.manifest.name for tool in self.registry.all())
+
     async def run(self, function: str, given: dict[str, str]) -> Ran:
         """Call a function as the owner, its arguments as they were typed; a file is a path."""
         await self.refresh()

@@ -22,7 +22,7 @@ from clawdbot.domain.ports import Clock
 from clawdbot.domain.settings import McpServer
 from clawdbot.store.plugins import Trusted
 from clawdbot.tools.decisions import Decisions
-from clawdbot.tools.described import Described, Json, described, misfit
+from clawdbot.tools.described import Described, Json, described, first_of, misfit
 from clawdbot.tools.registry import Grant, Registry, Tool
 
 WRITE = ":write"
@@ -136,7 +136,7 @@ class Servers:
             async with asyncio.timeout(_BEGIN_S), self._reach(server.name, server.settings) as link:
                 told = await link.tools()
         except* (Failure, OSError) as group:
-            raise ToolFailed(f"{server.name}: {_first(group)}") from group
+            raise ToolFailed(f"{server.name}: {first_of(group)}") from group
         digest = sha256(told).hexdigest()
         known = server.trusted.hash if server.trusted else ""
         state = "trusted" if digest == known else "changed" if known else "new"
@@ -152,7 +152,7 @@ class Servers:
                 async with self._reach(server.name, server.settings) as link:
                     await self._serve(server, link)
             except* (Failure, OSError) as group:
-                server.problem = _first(group)
+                server.problem = first_of(group)
             server.link = None
             server.up.clear()
             if server.state in {"new", "changed"}:
@@ -248,8 +248,3 @@ def checked(schema: Json, text: str) -> Json:
 
 def _name(server: _Server, tool: Described) -> str:
     return f"{server.name}_{tool.name}"[:64]
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else str(first)[:300]

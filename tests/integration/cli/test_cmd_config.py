@@ -21,7 +21,19 @@ def test_valid_settings_are_said_to_be_valid(run: Run) -> None:
     done = run("config", "check")
     assert (0, "The settings are valid.\n", "") == (done.returncode, done.stdout, done.stderr)
     done = run("config", "check", "--json")
-    assert {"valid": True, "problems": []} == json.loads(done.stdout)
+    assert {"valid": True, "problems": [], "warnings": []} == json.loads(done.stdout)
+
+
+def test_a_limit_for_what_is_no_tool_is_told_with_the_nearest_name(run: Run, home: Path) -> None:
+    (home / "clawdbot.yaml").write_text(
+        "tools:\n  shell: {per_hour: 3}\n  web_fech: {per_hour: 1}\n"
+    )
+    warning = "clawdbot.yaml:3: tools.web_fech: unknown; did you mean tools.web_fetch?"
+    done = run("config", "check")
+    expected = (0, "The settings are valid.\n", f"{warning}\n")
+    assert expected == (done.returncode, done.stdout, done.stderr)
+    done = run("config", "check", "--json")
+    assert {"valid": True, "problems": [], "warnings": [warning]} == json.loads(done.stdout)
 
 
 def test_every_problem_is_told_and_the_exit_code_is_the_documented_one(
