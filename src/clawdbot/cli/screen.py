@@ -40,6 +40,7 @@ class Screen:
         self._away = False
         self._open: dict[str, frames.Approval] = {}
         self._read: set[str] = set()
+        self._held: list[frames.FromServer] | None = None
 
     async def ask(self, dialogue: Dialogue, words: str) -> str:
         """Say something, show the answer and tell how it ended: done, stopped, dead, failed, waits.
@@ -50,27 +51,51 @@ class Screen:
         """
         self._answered.clear()
         self._state = ""
-        if (token := self._token(words)) is not None:
-            await dialogue.answer(token)
-        else:
-            await dialogue.send(words)
-        async with asyncio.TaskGroup() as tasks:
+        self._held = []  # until it is confirmed we cannot tell which turn is ours
+        try:
+            await self._say(dialogue, words)
+            async with asyncio.TaskGroup() as tasks:
 
-            def stop() -> None:
-                if self._away or self._state == _STOPPING:
-                    self._settle("stopped")
-                else:
-                    self._state = _STOPPING
-                    tasks.create_task(dialogue.send("/stop"))
+                def stop() -> None:
+                    if self._away or self._state == _STOPPING:
+                        self._settle("stopped")
+                    else:
+                        self._state = _STOPPING
+                        tasks.create_task(dialogue.send("/stop"))
 
-            with process.interrupting(stop):
-                await self._answered.wait()
+                with process.interrupting(stop):
+                    await self._answered.wait()
+        finally:
+            self._held = None
         self._read = set(self._open)
         return self._state
 
     def show(self, frame: frames.FromServer) -> None:
-        """Show a frame."""
+        """Show a frame; those of turns are held while a question of ours is not confirmed."""
         self._away = False
+        if self._held is None:
+            self._show(frame)
+        elif isinstance(frame, frames.Ack | frames.Error):
+            held, self._held = self._held, None
+            for each in (frame, *held):
+                self._show(each)
+        else:
+            self._held.append(frame)
+
+    def lost(self) -> None:
+        """Tell, once, that the service is away."""
+        if not self._away:
+            self.note(self._terminal.say("(The service is away; waiting for it.)"))
+        self._away = True
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer."""
+        if self._grows:
+            self._line(text, dim=True)
+        else:
+            click.echo(_safe(text), err=True)
+
+    def _show(self, frame: frames.FromServer) -> None:
         match frame:
             case frames.Ack():
                 self._confirmed(frame)
@@ -89,18 +114,11 @@ class Screen:
                 own = isinstance(frame, frames.Said)
                 self._line(f"> {frame.text}" if own else frame.text, dim=own)
 
-    def lost(self) -> None:
-        """Tell, once, that the service is away."""
-        if not self._away:
-            self.note(self._terminal.say("(The service is away; waiting for it.)"))
-        self._away = True
-
-    def note(self, text: str) -> None:
-        """Say something beside the answer."""
-        if self._grows:
-            self._line(text, dim=True)
+    async def _say(self, dialogue: Dialogue, words: str) -> None:
+        if (token := self._token(words)) is not None:
+            await dialogue.answer(token)
         else:
-            click.echo(_safe(text), err=True)
+            await dialogue.send(words)
 
     def _confirmed(self, ack: frames.Ack) -> None:
         if ack.outcome == Outcome.REFUSED:

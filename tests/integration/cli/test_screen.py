@@ -113,3 +113,19 @@ async def test_how_an_answer_ended(frames: list[FromServer], state: str) -> None
     screen = make()
     async with asyncio.timeout(5):
         assert state == await screen.ask(Sent(screen, *frames), "words")  # type: ignore[arg-type]
+
+
+async def test_what_comes_before_the_confirmation_is_shown_in_its_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = make()
+    frames = (delta("one "), said("theirs", "u"), ACK, delta("two"), final("one two"))
+    async with asyncio.timeout(5):
+        assert "done" == await screen.ask(Sent(screen, *frames), "words")  # type: ignore[arg-type]
+    assert "one \n> theirs\ntwo\n" == capsys.readouterr().out
+
+
+async def test_an_answer_may_even_come_before_the_confirmation() -> None:
+    screen = make(grows=False)
+    async with asyncio.timeout(5):
+        assert "done" == await screen.ask(Sent(screen, final("x"), ACK), "words")  # type: ignore[arg-type]
