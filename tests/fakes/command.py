@@ -17,15 +17,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 SETTINGS = """\
 gateway: {port: 0}
 providers: {model: {protocol: scripted, script: SCRIPT}}
 model_routing: {default: {provider: model}}
 """
 SCRIPT = """\
-- {when: slower, say: "one two three four five six seven eight nine ten", pause_s: 0.5}
-- {when: slow, say: "one two three four five six seven eight nine ten", pause_s: 0.2}
+- {when: slow, say: "one two three four five six seven eight nine ten", pause_s: 20}
 - {when: colour, say: "a\\e[31mb"}
 - {when: facts, calls: [{tool: NoSuchTool}], then: "It says: {result}"}
 """
@@ -43,6 +42,12 @@ def scripted(home: Path) -> None:
     script = home / "script.yaml"
     script.write_text(SCRIPT)
     (home / "clawdbot.yaml").write_text(SETTINGS.replace("SCRIPT", str(script)))
+
+
+def hurried(home: Path) -> None:
+    """Have the model of the next life play without pauses."""
+    script = home / "script.yaml"
+    script.write_text(re.sub(r", pause_s: \d+", "", script.read_text()))
 
 
 def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
@@ -107,7 +112,7 @@ class Screen:
 
     def interrupt(self, every_s: float = 0.5) -> int:
         """Press Ctrl-C until the program ends: just before it waits for a key, one may be lost."""
-        for _ in range(round(10 / every_s)):
+        for _ in range(round(PATIENCE_S / every_s)):
             self.type("\x03")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.process.wait(every_s)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import clawdbot
-from tests.fakes.command import Screen, running, scripted, shown
+from tests.fakes.command import Screen, hurried, running, scripted, shown
 
 HINT = "Ctrl-D leaves."
 PROMPT = ">"
@@ -51,7 +51,7 @@ def test_a_conversation(environ: dict[str, str], service) -> None:
         ask(screen, "\x1b[200~three\nfour\x1b[201~", "echo: three\nfour")
         # Ctrl-C stops the answer, not the conversation; at the prompt it drops the line.
         screen.type("slow\r")
-        screen.wait_for("two")
+        screen.wait_for("one")
         screen.type("\x03")
         assert "ten" not in screen.wait_for("(stopped)")
         screen.wait_for(PROMPT)
@@ -105,10 +105,11 @@ def test_a_restart_of_the_service_is_a_pause(environ: dict[str, str], service) -
     with shown(environ, "chat") as screen:
         screen.wait_for(PROMPT)
         screen.type("slow\r")
-        screen.wait_for("two")
+        screen.wait_for("one")
+        hurried(Path(environ["CLAWDBOT_HOME"]))
         with shown(environ, "restart") as other:
             assert 0 == other.end()
-        screen.wait_for("one two three four five six seven eight nine ten\n")
+        screen.wait_for("two three four five six seven eight nine ten\n")
         screen.wait_for(PROMPT)
         ask(screen, "after", "echo: after")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import PATIENCE_S, ended, running, scripted, shown, started
+from tests.fakes.command import PATIENCE_S, ended, hurried, running, scripted, shown, started
 from tests.integration.cli.conftest import Run
 
 
@@ -75,7 +75,7 @@ def test_an_answer_cannot_steer_the_terminal(run: Run, service) -> None:
 
 def test_ctrl_c_stops_the_answer(environ: dict[str, str], service) -> None:
     with shown(environ, "chat", "slow") as screen:
-        screen.wait_for("two")
+        screen.wait_for("one")
         screen.type("\x03")
         assert "ten" not in screen.wait_for("(stopped)")
         assert 130 == screen.end()
@@ -85,13 +85,13 @@ def test_ctrl_c_stops_the_answer(environ: dict[str, str], service) -> None:
 
 
 def test_an_answer_outlives_a_restart_of_the_service(
-    run: Run, environ: dict[str, str], service
+    run: Run, environ: dict[str, str], home: Path, service
 ) -> None:
-    chat = ("chat", "-c", "b", "slower")  # else it is over before a busy machine restarts
-    with started(environ, "chat", "slower") as asking, shown(environ, *chat) as b:
-        b.wait_for("two")
+    with started(environ, "chat", "slow") as asking, shown(environ, "chat", "-c", "b", "slow") as b:
+        b.wait_for("one")
+        hurried(home)
         assert 0 == run("restart").returncode
-        b.wait_for("one two three four five six seven eight nine ten")
+        b.wait_for("two three four five six seven eight nine ten")
         assert 0 == b.end()
         out, _ = asking.communicate(timeout=PATIENCE_S)
         assert (0, "one two three four five six seven eight nine ten\n") == (asking.returncode, out)
@@ -129,7 +129,7 @@ def test_a_service_that_runs_is_not_doubled(run: Run, service) -> None:
 
 def test_who_waits_for_a_service_that_ended_may_leave(environ: dict[str, str], service) -> None:
     with shown(environ, "chat", "slow") as screen:
-        screen.wait_for("two")
+        screen.wait_for("one")
         assert 0 == ended(service)
         screen.wait_for("The service is away")
         screen.type("\x03")
