@@ -25,10 +25,16 @@ def command(terminal: Terminal, *, net: bool, as_json: bool) -> None:
     """Tell what ails, why, and the line that mends it."""
     findings = asyncio.run(_found(terminal, net=net))
     say = terminal.say
-    rows = [(f.area, say("well") if f.ok else say("ill"), f.text, f.remedy) for f in findings]
+    rows = [(f.area, say(_how(f)), f.text, f.remedy) for f in findings]
     terminal.listing(("What", "How it is", "Found", "Mend"), rows, findings if as_json else None)
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(Failure.exit_code)
+
+
+def _how(finding: Finding) -> str:
+    if finding.missing:
+        return "not installed"
+    return "well" if finding.ok else "ill"
 
 
 async def _found(terminal: Terminal, *, net: bool) -> list[Finding]:
@@ -51,12 +57,9 @@ async def _found(terminal: Terminal, *, net: bool) -> list[Finding]:
 
 
 async def _settings(terminal: Terminal) -> AsyncIterator[Finding]:
-    say = terminal.say
     for finding in doctor.routes(terminal.load().core, terminal.language):
         yield finding
-    keys = MasterKey(terminal.home, terminal.environ).read()
-    text = say("there") if keys else say("none yet: it is made with the first secret")
-    yield Finding(area=say("Master key"), ok=True, text=text)
+    yield doctor.master_key(MasterKey(terminal.home, terminal.environ).read(), terminal.language)
 
 
 async def _service(terminal: Terminal) -> AsyncIterator[Finding]:

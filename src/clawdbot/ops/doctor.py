@@ -29,12 +29,16 @@ _SERVED = {Protocol.OPENAI, Protocol.ANTHROPIC}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in one area, and the line that mends or betters it."""
+    """What was found in one area, and the line that mends or betters it.
+
+    What is `missing` is an optional part: nothing is wrong without it.
+    """
 
     area: str
     ok: bool
     text: str
     remedy: str = ""
+    missing: bool = False
 
 
 def files(home: Path, language: str) -> Finding:
@@ -58,12 +62,21 @@ def programs(language: str) -> Iterator[Finding]:
         ("mcp", find_spec("mcp") is not None, "pip install 'clawdbot[mcp]'"),
     )
     for name, found, remedy in needs:
-        text = (
-            say(language, "installed")
-            if found
-            else say(language, "not installed; what needs it is not offered")
-        )
-        yield Finding(area=name, ok=True, text=text, remedy="" if found else remedy)
+        if found:
+            yield Finding(area=name, ok=True, text=say(language, "installed"))
+        else:
+            text = say(language, "what needs it is not offered")
+            yield Finding(area=name, ok=True, text=text, remedy=remedy, missing=True)
+
+
+def master_key(keys: Sequence[bytes], language: str) -> Finding:
+    """Tell whether there is one, and only one: a second is an older one that still opens."""
+    area, remedy = say(language, "Master key"), ""
+    text = say(language, "there" if keys else "none yet: it is made with the first secret")
+    if len(keys) > 1:
+        text = say(language, "an older one is still there: its rotation did not end")
+        remedy = "clawdbot secret rotate"
+    return Finding(area=area, ok=len(keys) < 2, text=text, remedy=remedy)
 
 
 def routes(core: Core, language: str) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from clawdbot.config.key import MasterKey
 from clawdbot.ops import doctor
 from clawdbot.ops.doctor import Finding
 from clawdbot.sandbox.bubblewrap import Bubblewrap
@@ -90,6 +91,32 @@ def test_channels_that_nobody_serves_or_reaches_are_ill(
         code, told = found(run)
         assert (1, ["telegram/main"]) == (code, ill(told))
         assert told["telegram/main"].text.startswith("down: ")
+
+
+def test_an_optional_part_that_is_missing_is_not_called_well(
+    run: Run, environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['selenium'] = None\n")
+    environ["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environ['PYTHONPATH']}"
+    code, told = found(run)
+    assert (0, []) == (code, ill(told))
+    [(name, remedy)] = [(f.area, f.remedy) for f in told.values() if f.missing]
+    assert ("selenium", "install.sh --with browser") == (name, remedy)
+    [line] = [each for each in run("doctor").stdout.splitlines() if each.startswith("selenium")]
+    assert "not installed" in line
+    assert "well" not in line
+
+
+def test_a_rotation_that_did_not_end_is_found(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
+    assert 0 == typed(environ, "x", "set", "a").returncode
+    MasterKey(home, {}).renew()
+    code, told = found(run)
+    assert (1, ["Master key"]) == (code, ill(told))
+    assert "clawdbot secret rotate" == told["Master key"].remedy
+    assert 0 == run("secret", "rotate").returncode
+    assert (0, []) == (found(run)[0], ill(found(run)[1]))
 
 
 def test_a_changed_record_and_an_open_key_are_found(
