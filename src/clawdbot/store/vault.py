@@ -89,9 +89,10 @@ class Vault:
 
     def seal(self, id: str, data: bytes) -> bytes:  # noqa: A002
         """Seal bytes for a row; makes the master key where there is none yet."""
-        if not self._known():
+        if not (known := self._known()):
             self.renew()
-        return self._keys[0].seal(id, data)
+            known = self._known()
+        return known[0].seal(id, data)
 
     def open(self, id: str, sealed: bytes) -> bytes:  # noqa: A002
         """Open what was sealed for a row; raises SealBroken."""
@@ -104,7 +105,6 @@ class Vault:
         """Seal under a fresh master key from now on; the older ones still open."""
         self._source.renew()
         self._keys = ()
-        self._known()
 
     def retire(self) -> None:
         """Forget the older keys, once everything is sealed under the newest."""
@@ -112,6 +112,7 @@ class Vault:
         self._keys = ()
 
     def _known(self) -> tuple[Key, ...]:
-        if not self._keys:
-            self._keys = tuple(map(Key, self._source.read()))
-        return self._keys
+        # The writer's thread asks too: what is given is what was looked at.
+        known = self._keys or tuple(map(Key, self._source.read()))
+        self._keys = known
+        return known
