@@ -14,6 +14,7 @@ from clawdbot.gateway import control, hooks, monitor
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.operation import served
+from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.route import Route
 from clawdbot.gateway.search import Search
 from clawdbot.gateway.server import Server, check_binding
@@ -47,13 +48,7 @@ async def serve(
     async with assembled(loaded, outside, stop.set, reload) as service:
         await service.journal.recover()
         checkpoints = _checkpoints(service.control, loaded)
-        sockets = Sockets(
-            inbox=service.inbox,
-            stream=service.stream,
-            db=service.db,
-            render=html,
-            epoch=service.epoch,
-        )
+        sockets = _sockets(service)
         server = Server(loaded.core.gateway, service.logins, service.bus)
         routes = _routes(service, sockets, Metrics(service.bus))
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
@@ -84,6 +79,18 @@ async def serve(
                     task.cancel()
             await checkpoints.sign()
     return bool(reloads)
+
+
+def _sockets(service: Service) -> Sockets:
+    overview = Overview(db=service.db, clock=service.clock, epoch=service.epoch)
+    return Sockets(
+        inbox=service.inbox,
+        stream=service.stream,
+        db=service.db,
+        render=html,
+        epoch=service.epoch,
+        boards=overview.boards(),
+    )
 
 
 def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route, ...]:

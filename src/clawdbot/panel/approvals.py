@@ -4,7 +4,6 @@ Everybody sees their own, an owner or admin all. An answer goes through the one 
 """
 
 from aiohttp import web
-from markupsafe import Markup
 
 from clawdbot.domain.inbound import Outcome
 from clawdbot.domain.ports import Tx
@@ -13,9 +12,10 @@ from clawdbot.gateway import approvals
 from clawdbot.gateway.approvals import Question, press
 from clawdbot.gateway.body import form
 from clawdbot.gateway.route import Caller
-from clawdbot.panel.chat import CHANNEL, moments
-from clawdbot.panel.pages import html, page, to
+from clawdbot.panel.chat import CHANNEL
+from clawdbot.panel.pages import page, to
 from clawdbot.panel.parts import Panel
+from clawdbot.panel.shell import framed
 from clawdbot.store import rights
 
 _PAST_MOST = 50
@@ -30,11 +30,7 @@ class Approvals:
 
     async def show(self, request: web.Request, caller: Caller) -> web.Response:
         """Show what waits and what was decided."""
-        return await self._page("approvals", request, caller)
-
-    async def listed(self, request: web.Request, caller: Caller) -> web.Response:
-        """Show the same without its frame, for a page that is open."""
-        return await self._page("questions", request, caller)
+        return await self._page(request, caller)
 
     async def answer(self, request: web.Request, caller: Caller) -> web.Response:
         """Take an answer; to whoever may not see the question there is none."""
@@ -50,11 +46,9 @@ class Approvals:
         if receipt.outcome is Outcome.CONTROL and receipt.reason.startswith("approval"):
             return to("/approvals")
         fault = receipt.notice or say(user.language, "You may not answer this.")
-        return await self._page("approvals", request, caller, fault)
+        return await self._page(request, caller, fault)
 
-    async def _page(
-        self, template: str, request: web.Request, caller: Caller, fault: str = ""
-    ) -> web.Response:
+    async def _page(self, request: web.Request, caller: Caller, fault: str = "") -> web.Response:
         user, epoch = caller.who, self._with.sockets.epoch
 
         def look(tx: Tx) -> tuple[list[Question], list[Question]]:
@@ -62,11 +56,6 @@ class Approvals:
             return open_, approvals.past(tx, user, _PAST_MOST)
 
         waiting, past = await self._with.db.read(look)
-        values = {
-            "waiting": waiting,
-            "past": past,
-            "fault": fault,
-            "moment": moments(user, self._with.clock.now()),
-            "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
-        }
-        return page(template, request, caller, values, status=409 if fault else 200)
+        values = {"waiting": waiting, "past": past, "fault": fault}
+        status = 409 if fault else 200
+        return await framed(self._with, "approvals", request, caller, values, status=status)

@@ -3,20 +3,17 @@
 What is shown comes from the transcript; what happens from then on comes over the socket.
 """
 
-from collections.abc import Callable
-from zoneinfo import ZoneInfo
-
 from aiohttp import web
 from markupsafe import Markup
 
-from clawdbot.domain.people import Area, User
+from clawdbot.domain.people import Area
 from clawdbot.gateway import history
 from clawdbot.gateway.body import form
 from clawdbot.gateway.control import Admit
 from clawdbot.gateway.history import History
 from clawdbot.gateway.route import Caller
 from clawdbot.gateway.ws import Connection
-from clawdbot.panel.pages import html, page, to, when
+from clawdbot.panel.pages import html, moments, page, to
 from clawdbot.panel.parts import Panel
 from clawdbot.store import rights
 
@@ -102,13 +99,3 @@ class Chat:
             "moment": moments(caller.who, self._with.clock.now()),
             "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
         }
-
-
-def moments(user: User, now: float) -> Callable[..., str]:
-    """Give a way to tell moments as a user reads them."""
-    zone = ZoneInfo(user.timezone)
-
-    def moment(at: float, *, exact: bool = False) -> str:
-        return when(at, now, zone, user.language, exact=exact)
-
-    return moment

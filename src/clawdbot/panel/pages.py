@@ -4,7 +4,7 @@ Knows no conversation and no log-in beyond who asks. Everything is escaped but w
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from clawdbot.domain.people import User
 from clawdbot.domain.text import LANGUAGES, language_of, say
 from clawdbot.gateway.route import Caller
 
@@ -87,6 +88,16 @@ def when(at: float, now: float, zone: ZoneInfo, language: str, *, exact: bool = 
     elif then.year != today.year:
         day = say(language, "{day}, {year}", day=day, year=then.year)
     return f"{day} {clock}" if exact else day
+
+
+def moments(user: User, now: float) -> Callable[..., str]:
+    """Give a way to tell moments as a user reads them."""
+    zone = ZoneInfo(user.timezone)
+
+    def moment(at: float, *, exact: bool = False) -> str:
+        return when(at, now, zone, user.language, exact=exact)
+
+    return moment
 
 
 async def static(request: web.Request, _: Caller) -> web.Response:

@@ -1,12 +1,15 @@
 """The panel's routes: who may ask for which page."""
 
+from aiohttp import web
+
 from clawdbot.domain.people import Area
-from clawdbot.gateway.route import Handler, Permission, Route
+from clawdbot.gateway.route import Caller, Handler, Permission, Route
 from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
 from clawdbot.panel.pages import static
 from clawdbot.panel.parts import Panel
+from clawdbot.panel.shell import framed
 
 __all__ = ["Panel", "routes"]
 
@@ -18,6 +21,11 @@ _EVENT = "{event:[1-9][0-9]{0,14}}"
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
     entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
+
+    async def components(request: web.Request, caller: Caller) -> web.Response:
+        """Show every part that the pages are made of."""
+        return await framed(panel, "components", request, caller, {})
+
     public: dict[tuple[str, str], Handler] = {
         ("GET", "/"): entry.home,
         ("GET", "/setup"): entry.setup_page,
@@ -37,7 +45,6 @@ def routes(panel: Panel) -> tuple[Route, ...]:
     inner: dict[tuple[str, str], Handler] = {
         ("GET", f"/chat/{_NAME}/before/{_EVENT}"): chat.earlier,
         ("GET", "/aside"): chat.aside,
-        ("GET", "/approvals/list"): approvals.listed,
         ("GET", "/socket"): chat.socket,
     }
     return (
@@ -45,6 +52,9 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.USER, pages, page=True),
         *_table(Permission.USER, inner),
         *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
+        *_table(
+            Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True
+        ),
         *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
     )
 

@@ -198,6 +198,11 @@ def depth(tx: Tx, epoch: str, user: str = "") -> tuple[int, float | None]:
     return found or (0, None)
 
 
+def newest(tx: Tx) -> str:
+    """Name what was asked last; empty where nothing was."""
+    return tx.one(str, "approvals.newest") or ""
+
+
 def calls(tx: Tx, user: str, tool: str, since: float) -> int:
     """Count a user's calls of a tool since a time, by the audit's word."""
     return tx.one(int, "rights.calls", user_id=user, what=tool, since=since) or 0

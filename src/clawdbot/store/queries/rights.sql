@@ -109,3 +109,7 @@ WHERE state = 'open' AND epoch = :epoch AND (:user_id = '' OR user_id = :user_id
 -- Count the calls of a tool by a user since a time.
 SELECT COUNT(*) FROM audit WHERE user_id = :user_id AND at >= :since AND what = :what
                              AND kind = 'effect' AND decision = 'allow';
+
+-- name: approvals.newest
+-- Name what was asked last.
+SELECT COALESCE(MAX(id), '') FROM approvals;

@@ -1,0 +1,52 @@
+"""The panel's frame: what is open to whoever asks, and what waits there.
+
+Covers clawdbot.panel.shell, clawdbot.gateway.overview.
+"""
+
+import re
+
+from tests.integration.panel.conftest import Browser, Running, add_user, browsing, let_knock
+
+
+def listed(text: str) -> list[str]:
+    """List the places that a page offers."""
+    places = text.partition('<ul class="places">')[2].partition("</ul>")[0]
+    return re.findall(r'href="([^"]+)"', places)
+
+
+async def test_a_place_is_listed_for_whom_it_opens(service: Running, browser: Browser) -> None:
+    add_user(service, "Gil", role="guest")
+    owners = listed((await browser.get("/approvals")).text)
+    assert {"/chat", "/approvals"} <= set(owners)
+    async with browsing(service) as guest:
+        await guest.log_in("Gil")
+        assert ["/chat", "/approvals"] == listed((await guest.get("/approvals")).text)
+        for place in set(owners) - {"/chat", "/approvals"}:
+            assert 403 == (await guest.get(place)).status
+        assert 403 == (await guest.get("/components")).status
+
+
+async def test_the_place_of_a_page_is_marked(browser: Browser) -> None:
+    text = (await browser.get("/approvals")).text
+    assert ["/approvals"] == re.findall(r'href="([^"]+)" aria-current="page"', text)
+
+
+async def test_every_part_stands_on_one_page_in_both_languages(
+    service: Running, browser: Browser
+) -> None:
+    add_user(service, "Lin", role="owner", language="zh")
+    assert "Are you sure?" in (await browser.get("/components")).text
+    async with browsing(service) as lin:
+        await lin.log_in("Lin")
+        assert "确定吗？" in (await lin.get("/components")).text
+
+
+async def test_open_pages_hear_of_who_knocks(service: Running, browser: Browser) -> None:
+    socket = await browser.socket()
+    await socket.send_json({"type": "watch", "boards": ["pulse", "no-such-board"]})
+    first = await socket.receive_json(timeout=10)
+    assert ("pulse", 0) == (first["board"], first["data"]["knocks"])
+    let_knock(service, "Mallory")
+    second = await socket.receive_json(timeout=20)
+    assert ("pulse", 1) == (second["board"], second["data"]["knocks"])
+    await socket.close()
