@@ -87,7 +87,7 @@ async def test_the_hash_is_over_canonical_json_of_the_whole_row(db: Db, trail: A
     first, second = await db.read(lambda tx: audit.find(tx, Query()))
     for row, previous in ((first, ""), (second, first.hash)):
         told = [CHAIN, row.place, row.at, "u", "t", "act:1", "effect", "shell", "allow", "grant",
-                "ab" * 32, "", "", previous]  # fmt: skip
+                row.arguments, "", "", previous]  # fmt: skip
         text = json.dumps(told, separators=(",", ":")).encode()
         assert sha256(text).hexdigest() == row.hash
 
@@ -260,6 +260,25 @@ async def test_erasing_a_person_erases_the_content_and_leaves_the_chain(
     assert [b"", b"words of v", b"later"] == await db.read(read)
     verdict = await db.read(lambda tx: checked(tx, vault))
     assert (3, None) == (verdict.rows, verdict.bad)
+
+
+async def test_arguments_are_named_by_their_persons_key(db: Db, trail: Audit) -> None:
+    def work(tx: Tx) -> None:
+        for user in "uvu":
+            trail.append(tx, replace(ENTRY, user_id=user))
+        trail.append(tx, replace(ENTRY, kind=Kind.ADMIN))
+        assert audit.erase(tx, "u")
+        trail.append(tx, ENTRY)
+
+    await db.write(work)
+    first, other, again, plain, later = [
+        row.arguments for row in await db.read(lambda tx: audit.find(tx, Query()))
+    ]
+    assert first == again
+    assert 3 == len({first, other, later})
+    assert all(each.startswith(audit.KEYED) for each in (first, other, later))
+    assert ENTRY.arguments == plain
+    assert ENTRY.arguments not in first
 
 
 async def test_rows_are_found_by_who_why_what_and_when(db: Db, trail: Audit) -> None:

@@ -52,7 +52,7 @@ def show(terminal: Terminal, /, *, lines: int, as_json: bool, **filters: object)
     rows = asyncio.run(_last(terminal, _wish(filters), max(lines, 0)))
     cells = [
         (_clock(r.at), r.user, r.kind, r.what, f"{r.decision} {r.rule}".strip(),
-         r.content or r.outcome, r.turn_id)
+         r.content or (terminal.say("erased") if r.erased else r.outcome), r.turn_id)
         for r in rows
     ]  # fmt: skip
     headings = ("Time", "User", "Kind", "What", "Decision", "Outcome", "Turn")
@@ -98,6 +98,19 @@ def verify(terminal: Terminal, *, against: Path | None, as_json: bool) -> None:
                    rows=verdict.rows, number=verdict.checkpoints))  # fmt: skip
     if verdict.bare:
         click.echo(say("{rows} rows wait for their checkpoint.", rows=verdict.bare))
+
+
+@command.command()
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(terminal: Terminal, *, user: str, yes: bool) -> None:
+    """Erase for good what the record holds of a user's words; that something was done stays."""
+    if not yes:
+        say = terminal.say
+        click.confirm(say("Only a backup from before could bring it back. Erase?"), abort=True)
+    asked(terminal, Control.erase, user)
+    click.echo(terminal.say("Erased. The rows stay, and can be verified as before."))
 
 
 def _wish(filters: dict[str, object]) -> Query:

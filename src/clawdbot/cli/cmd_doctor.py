@@ -25,16 +25,10 @@ def command(terminal: Terminal, *, net: bool, as_json: bool) -> None:
     """Tell what ails, why, and the line that mends it."""
     findings = asyncio.run(_found(terminal, net=net))
     say = terminal.say
-    rows = [(f.area, say(_how(f)), f.text, f.remedy) for f in findings]
+    rows = [(f.area, say(f.how), f.text, f.remedy) for f in findings]
     terminal.listing(("What", "How it is", "Found", "Mend"), rows, findings if as_json else None)
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(Failure.exit_code)
-
-
-def _how(finding: Finding) -> str:
-    if finding.missing:
-        return "not installed"
-    return "well" if finding.ok else "ill"
 
 
 async def _found(terminal: Terminal, *, net: bool) -> list[Finding]:

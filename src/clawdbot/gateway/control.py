@@ -294,7 +294,7 @@ CALLS: dict[str, Call] = {
         Control.rotate_secret,
         Control.forget_secret,
         Control.trail,
-        Control.verify,
+        *(Control.verify, Control.erase),
         *(Plugins.run, Plugins.offered),
         Trust.listed,
         Trust.shown,

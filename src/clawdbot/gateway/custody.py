@@ -42,10 +42,14 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shown(Row, frozen=True, kw_only=True):
-    """A row of the trail with its user's name and, where it was asked for, what is sealed."""
+    """A row of the trail with its user's name and, where it was asked for, what is sealed.
+
+    `erased` tells that something was, and that nobody can open it any more.
+    """
 
     user: str
     content: str
+    erased: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,12 +126,21 @@ class Custody:
                 Shown(
                     *msgspec.structs.astuple(row),
                     user=names.get(row.user_id, row.user_id),
-                    content=content(tx, row) if wish.content else "",
+                    content=(text := content(tx, row) if wish.content else ""),
+                    erased=wish.content and bool(row.payload) and not text,
                 )
                 for row in audit.find(tx, query)
             ]
 
         return await self.db.read(look)
+
+    async def erase(self, user: str) -> None:
+        """Erase what the record holds of a user's words, named or by id; the rows stay."""
+        found = await self.db.read(lambda tx: people.by_name(tx, user) or people.get(tx, user))
+        if found is None:
+            raise BadInput("There is no user of that name. See `clawdbot user list`.")
+        id_ = found.id
+        await self._do("audit.erase", id_, lambda tx: audit.erase(tx, id_), Kind.ADMIN)
 
     async def verify(self, kept: str) -> proof.Verdict:
         """Check the whole trail; `kept` is a file of checkpoints that `audit.export` wrote."""
@@ -138,15 +151,17 @@ class Custody:
 
         return await self.db.read(look)
 
-    async def _do(self, what: str, name: str, fn: Callable[[Tx], None]) -> None:
-        """Change something about a secret, with its row in the same transaction."""
+    async def _do(
+        self, what: str, name: str, fn: Callable[[Tx], object], kind: Kind = Kind.SECRET
+    ) -> None:
+        """Change something, with its row in the same transaction."""
         now = self.clock.now()
 
         def work(tx: Tx) -> None:
             fn(tx)
             entry = Entry(
                 at=now,
-                kind=Kind.SECRET,
+                kind=kind,
                 what=what,
                 user_id=next((owner.id for owner in people.owners(tx)), ""),
                 decision="allow",

@@ -40,6 +40,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
     missing: bool = False
 
+    @property
+    def how(self) -> str:
+        """Say it in a word or two."""
+        if self.missing:
+            return "not installed"
+        return "well" if self.ok else "ill"
+
 
 def files(home: Path, language: str) -> Finding:
     """Look for files and folders that others on this machine could read."""

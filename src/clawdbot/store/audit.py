@@ -1,6 +1,7 @@
 """The audit trail: rows of a hash chain, one chain a life of a node, under one line of signatures.
 
     row        hash = SHA-256(JSON of [chain, place, at, ..., payload's SHA-256, previous])
+    arguments  their hash; a person's effects': "hmac:" + HMAC-SHA256(person's key, hash)
     checkpoint signature = Ed25519(JSON of [number, chain, place, root, at, previous])
 
 A row is appended in the transaction of what it tells; the chain's head is read there too, so what
@@ -31,6 +32,8 @@ _TEXTS = (
     "user_id", "turn_id", "step", "kind", "what", "decision", "rule", "arguments", "outcome",
 )  # fmt: skip
 
+# Before the arguments' hash of a row, where it is made with its subject's key.
+KEYED = "hmac:"
 
 _FILTERS = ("user", "turn", "what", "kind", "since", "until", "most")
 _read_texts: "Callable[[Entry | Row], tuple[str, ...]]" = attrgetter(*_TEXTS)
@@ -45,12 +48,15 @@ class Kind(StrEnum):
     ADMIN = "admin"
 
 
+_PERSONAL = {Kind.EFFECT, Kind.DECISION}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What happens: who, why (turn, step), what, decided how; `arguments` is their hash.
 
     Its outcome is another entry, with the same turn and step. `payload` is sealed under the key of
-    its subject, the user.
+    its subject, the user, and so is the hash of an effect's or a decision's arguments.
     """
 
     at: float
@@ -135,8 +141,9 @@ class Audit:
     def append(self, tx: Tx, entry: Entry) -> str:
         """Add a row to the chain, in the caller's transaction, and return its hash."""
         place, previous = tx.one(_head, "audit.head", chain=self._chain) or (0, "")
-        place, at, texts = place + 1, float(entry.at), _texts_of(entry)
-        payload = self._sealed(tx, entry, place) if entry.payload else b""
+        place, at = place + 1, float(entry.at)
+        entry, payload = self._closed(tx, entry, place)
+        texts = _texts_of(entry)
         hashed = _hash(self._chain, place, at, texts, payload, previous)
         tx.run(
             "audit.append",
@@ -166,7 +173,18 @@ class Audit:
         self._fresh = 0
         return made
 
-    def _sealed(self, tx: Tx, entry: Entry, place: int) -> bytes:
+    def _closed(self, tx: Tx, entry: Entry, place: int) -> tuple[Entry, bytes]:
+        """Close what only its subject's key may tell: the arguments' hash, and the payload."""
+        keyed = entry.arguments and entry.kind in _PERSONAL
+        if not keyed and not entry.payload:
+            return entry, b""
+        key = self._key(tx, entry)
+        if keyed:
+            entry = replace(entry, arguments=KEYED + key.mac(entry.arguments))
+        sealed = f"audit {self._chain} {place}"
+        return entry, key.seal(sealed, entry.payload) if entry.payload else b""
+
+    def _key(self, tx: Tx, entry: Entry) -> Key:
         user = _subject(entry.user_id)
         known = tx.one(bytes, "subject_keys.get", user_id=entry.user_id)
         if known is None:
@@ -177,7 +195,7 @@ class Audit:
             if len(self._subjects) >= _SUBJECTS_MOST:
                 self._subjects.clear()
             key = self._subjects[known] = Key(self._vault.open(user, known))
-        return key.seal(f"audit {self._chain} {place}", entry.payload)
+        return key
 
 
 class Signer:
@@ -241,7 +259,7 @@ def content(tx: Tx, vault: Vault, row: Row) -> bytes:
 
 
 def erase(tx: Tx, user: str) -> bool:
-    """Make a person's payloads unreadable for good; the chains stay valid."""
+    """Make a person's payloads and argument hashes meaningless for good; the chains stay valid."""
     return tx.run("subject_keys.remove", user_id=user) == 1
 
 

@@ -28,6 +28,7 @@ _WRITER_PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
+    "secure_delete = ON",  # a key that was erased is not left in a free page
     "temp_store = MEMORY",
     "wal_autocheckpoint = 2000",
     "journal_size_limit = 67108864",

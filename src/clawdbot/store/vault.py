@@ -6,6 +6,7 @@ A value that was changed, cut, moved to another id or sealed under a key that is
 SealBroken, never garbage. The library is loaded with the first value: a start does not pay for it.
 """
 
+import hmac
 import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
@@ -66,6 +67,10 @@ class Key:
             return self._aes().decrypt(nonce, rest, head + id.encode())
         except InvalidTag as error:
             raise SealBroken from error
+
+    def mac(self, text: str) -> str:
+        """Name a text as nobody without this key can, not even by guessing it."""
+        return hmac.new(self._text, b"clawdbot mac\0" + text.encode(), sha256).hexdigest()
 
     def made(self, sealed: bytes) -> bool:
         """Tell whether this key sealed it, by its name alone."""

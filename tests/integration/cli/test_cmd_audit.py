@@ -8,6 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from clawdbot.config.key import MasterKey
+from clawdbot.domain.approval import digest_of
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Store
+from clawdbot.store import people
+from clawdbot.store import sqlite as store
+from clawdbot.store.audit import Audit, Entry, Kind
+from clawdbot.store.vault import Vault
 from tests.fakes.command import running, scripted
 from tests.integration.cli.conftest import Run
 from tests.integration.cli.test_cmd_secret import typed
@@ -96,6 +105,53 @@ def test_a_whole_trail_is_told_and_a_broken_one_named(run: Run, home: Path) -> N
     assert "row 4: this checkpoint was kept elsewhere, and is not here" in done.stderr
     Path(kept).write_text("no json\n")
     assert 65 == run("audit", "verify", "--against", kept).returncode
+
+
+async def noted(home: Path) -> bytes:
+    """Put on record what two users had done; give the first one's sealed key."""
+    (home / "data").mkdir(mode=0o700, exist_ok=True)
+    async with store.opened(home / "data/clawdbot.db", Store()) as db:
+        trail = Audit(Vault(MasterKey(home, {})), "local:0")
+
+        def work(tx: Tx) -> bytes:
+            for id_, name in (("u1", "Ann"), ("u2", "Bob")):
+                people.add(tx, User(id_, name, "owner", "en", "UTC"), 1.0)
+                words = f"what {name} paid"
+                entry = Entry(
+                    at=1.0,
+                    kind=Kind.EFFECT,
+                    what="pay",
+                    user_id=id_,
+                    arguments=digest_of(words),
+                    payload=words.encode(),
+                )
+                trail.append(tx, entry)
+            return tx.one(bytes, "subject_keys.get", user_id="u1") or b""
+
+        return await db.write(work)
+
+
+async def test_what_a_person_said_is_erased_and_the_chain_stays_valid(run: Run, home: Path) -> None:
+    key = await noted(home)
+    before = json.loads(run("audit", "show", "--content", "--json").stdout)
+    assert ["what Ann paid", "what Bob paid"] == [row["content"] for row in before]
+    assert all(row["arguments"].startswith("hmac:") for row in before)
+    assert 65 == run("audit", "erase", "nobody", "--yes").returncode
+    assert 130 == run("audit", "erase", "Ann").returncode  # nobody there to answer
+    done = run("audit", "erase", "Ann", "--yes")
+    assert (0, "Erased. The rows stay, and can be verified as before.\n") == (
+        done.returncode, done.stdout,
+    )  # fmt: skip
+    assert 0 == run("audit", "verify").returncode
+    rows = json.loads(run("audit", "show", "--content", "--json").stdout)
+    assert [("pay", "", True), ("pay", "what Bob paid", False), ("audit.erase", "", False)] == [
+        (row["what"], row["content"], row["erased"]) for row in rows
+    ]
+    assert before[0]["hash"] == rows[0]["hash"]
+    assert ("admin", "u1") == (rows[-1]["kind"], rows[-1]["outcome"])
+    assert "erased" in run("audit", "show", "--content").stdout.splitlines()[0]
+    for path in (home / "data").iterdir():
+        assert key not in path.read_bytes(), path
 
 
 def test_a_running_service_is_asked(run: Run, environ: dict[str, str], home: Path) -> None:
