@@ -12,8 +12,9 @@ import pytest
 
 from clawdbot.domain.people import Level
 from clawdbot.domain.settings import Logs
-from clawdbot.gateway import hooks, monitor
+from clawdbot.gateway import hooks, media, monitor
 from clawdbot.gateway.logins import cookie_of
+from clawdbot.gateway.media import Media
 from clawdbot.gateway.operation import PREFIX
 from clawdbot.gateway.route import Permission, Route
 from clawdbot.ops.lines import Redactor
@@ -214,7 +215,8 @@ def table() -> list[Route]:
     ]
     hooked = hooks.routes(None, None)  # type: ignore[arg-type]  # none is asked
     watched = monitor.routes(None, None)  # type: ignore[arg-type]  # none is asked
-    return [*routes(panel), *hooked, *watched, *offered]
+    none = Media(None, None, None, None, None)  # type: ignore[arg-type]  # none is asked
+    return [*routes(panel), *media.routes(none), *hooked, *watched, *offered]
 
 
 def test_nothing_is_public_but_what_is_listed() -> None:

@@ -34,6 +34,7 @@ from clawdbot.gateway.control import Control
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import After, Inbox
 from clawdbot.gateway.logins import Logins, cookie_of
+from clawdbot.gateway.media import Media
 from clawdbot.gateway.outbox import Outbox
 from clawdbot.gateway.setup import Setup
 from clawdbot.gateway.stream import LocalStream
@@ -43,6 +44,7 @@ from clawdbot.net.client import Client
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.store import sqlite, state
 from clawdbot.store.audit import Audit
+from clawdbot.store.media import Files
 from clawdbot.store.rights import roles as custom_roles
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.turns import Turn
@@ -83,6 +85,7 @@ class Service:
     logins: Logins
     control: Control
     setup: Setup
+    media: Media
     epoch: str
     hands: Hands
     added: Added
@@ -189,6 +192,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
             sandbox=ground.hands.sandbox,
         ),
         setup=setup,
+        media=Media(db, clock, _files(loaded.home), core.media, db.room_left),
         epoch=ground.epoch,
         hands=ground.hands,
         added=ground.added,
@@ -297,6 +301,10 @@ def _data_file(home: Path) -> Path:
     path = home / DATA_FILE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def _files(home: Path) -> Files:
+    return Files(_data_file(home).with_name("media"))
 
 
 def _routes_of(core: Core) -> dict[str, str]:

@@ -10,7 +10,7 @@ from clawdbot import __version__
 from clawdbot.app.assembly import Doors, Service, assembled
 from clawdbot.config import home
 from clawdbot.config.load import Loaded
-from clawdbot.gateway import control, hooks, monitor
+from clawdbot.gateway import control, hooks, media, monitor
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.operation import served
@@ -124,6 +124,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
 
     return (
         *panel.routes(pages),
+        *media.routes(service.media),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
         *served(OPERATIONS, (service.control, Search(service.db), *service.added.parts)),
@@ -141,5 +142,6 @@ async def _keep_house(service: Service) -> None:
     while True:
         now = service.clock.now()
         await service.db.write(lambda tx: login_rows.expire(tx, now))  # noqa: B023 - awaited
+        await service.media.tidy()
         await asyncio.to_thread(service.db.lay_ballast)
         await asyncio.sleep(_HOUR_S)

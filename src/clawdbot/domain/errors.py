@@ -14,6 +14,7 @@ Failure
     AuditBroken                the audit trail is not as it was written
     BadInput                   a request that we cannot read
         Forged                 a delivery without a valid signature
+        TooLarge               more than a user may have here
     ToolFailed                 a tool could not do its work
         PluginFailed           a plugin cannot be loaded, or broke off
         SandboxRefused         nothing on this host isolates foreign code
@@ -129,6 +130,10 @@ class BadInput(Failure):
 
 class Forged(BadInput):
     """The delivery does not carry a valid signature."""
+
+
+class TooLarge(BadInput):
+    """This is more than may be kept here."""
 
 
 class ToolFailed(Failure):

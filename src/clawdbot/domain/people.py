@@ -45,7 +45,7 @@ class User:
         return self.role in {Level.OWNER, Level.ADMIN}
 
 
-def shown(name: str) -> str:
+def shown(name: str, most: int = _NAME_MOST) -> str:
     """Make a name that a platform gave fit to be shown: one short line, nothing invisible in it."""
     visible = "".join(letter for letter in name if letter.isprintable() or letter.isspace())
-    return " ".join(visible.split())[:_NAME_MOST]
+    return " ".join(visible.split())[:most]

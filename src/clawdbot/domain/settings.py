@@ -246,6 +246,19 @@ class Store(Section, frozen=True):
     busy_timeout_s: Seconds = 10.0
 
 
+class Media(Section, frozen=True):
+    """Files that people send: how large each, all of a user, all on the disk; how long they stay.
+
+    `unsent` are those that were uploaded and then not sent.
+    """
+
+    file_mb: Count = 20
+    user_mb: Count = 500
+    all_mb: Count = 4096
+    keep_s: Seconds = field(default=365 * 86400.0, name="keep")
+    unsent_s: Seconds = field(default=86400.0, name="unsent")
+
+
 class Web(Section, frozen=True):
     """What tools may ask of the web: pages of `hosts`, requests to `http_hosts`, at what cost."""
 
@@ -303,6 +316,7 @@ class Core(Section, frozen=True):
     tools: dict[str, ToolLimits] = field(default_factory=dict)
     outbox: Outbox = Outbox()
     store: Store = Store()
+    media: Media = Media()
     web: Web = Web()
     search: Search = field(default_factory=Search)
     logs: Logs = Logs()

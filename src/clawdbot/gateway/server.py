@@ -22,6 +22,7 @@ from clawdbot.domain.errors import (
     Retry,
     SettingsInvalid,
     StoreFailed,
+    TooLarge,
 )
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Gateway
@@ -33,19 +34,20 @@ from clawdbot.net.peer import same_user
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "font-src 'self'; media-src 'self'; connect-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Server": "clawdbot",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
 _STATUS: tuple[tuple[type[Failure], int], ...] = (
     (Forged, 401),
     (TooManyTries, 429),
     (Denied, 403),
+    (TooLarge, 413),
     (BadInput, 400),
     (StoreFailed, 503),
     (Retry, 503),
@@ -187,7 +189,9 @@ class Server:
                 self._bus.tell("requests_failed")
                 response = web.Response(status=500, text="Something went wrong. See the log.")
             if not response.prepared:
-                response.headers.update(_HEADERS)
+                # A file that somebody sent is under a stricter policy of its own.
+                for name, value in _HEADERS.items():
+                    response.headers.setdefault(name, value)
                 response.headers.setdefault("Cache-Control", "no-store")
             return response
 

@@ -1,0 +1,15 @@
+-- A file that somebody sent: its bytes are on the disk under their hash, once however many sent them.
+-- `said_at` is empty until it was part of a message.
+CREATE TABLE media (
+    id         TEXT PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    hash       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    size       BIGINT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    said_at    DOUBLE PRECISION
+);
+CREATE INDEX media_user ON media (user_id);
+CREATE INDEX media_hash ON media (hash);
+CREATE INDEX media_created ON media (created_at);
