@@ -15,6 +15,8 @@ from clawdbot.domain.text import told
 
 # Under it every error is a problem document.
 API = "/api/"
+# In whose language an error is told.
+LANGUAGE = web.RequestKey("language", str)
 
 _BODY_S = 10.0
 _FIELDS_MOST = 20
@@ -76,7 +78,7 @@ def json(value: object, status: int = 200) -> web.Response:
 
 def problem(request: web.Request, status: int, title: str, detail: str) -> web.Response:
     """Answer with what went wrong, in the language of whoever asked."""
-    words = told(request.get("language", "en"), detail)
+    words = told(request.get(LANGUAGE, "en"), detail)
     response = json(Problem(title=title, status=status, detail=words), status)
     response.content_type = "application/problem+json"
     return response

@@ -26,7 +26,7 @@ from clawdbot.domain.errors import (
 )
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Gateway
-from clawdbot.gateway.body import API, form, problem
+from clawdbot.gateway.body import API, LANGUAGE, form, problem
 from clawdbot.gateway.logins import Logins, TooManyTries
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.net.peer import same_user
@@ -131,7 +131,7 @@ class Server:
                     raise web.HTTPSeeOther("/login")
                 raise web.HTTPUnauthorized
             if caller.user is not None:
-                request["language"] = caller.user.language
+                request[LANGUAGE] = caller.user.language
             if route.area is not None and route.area not in caller.areas:
                 raise Denied
             await self._check_origin(route, request, caller)
