@@ -11,11 +11,11 @@ from msgspec import Meta
 
 from clawdbot.domain.messages import Role
 from clawdbot.domain.ports import Db, Tx
-from clawdbot.domain.words import QUERY_MOST, Phrase, Piece, excerpt, phrases
 from clawdbot.gateway.history import name_of
 from clawdbot.gateway.route import Caller
 from clawdbot.store import conversations, search
 from clawdbot.store.search import Hit
+from clawdbot.store.words import QUERY_MOST, Phrase, Piece, excerpt, phrases
 
 _LAST = 1 << 62
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from clawdbot.domain.messages import Message, Role
 from clawdbot.domain.ports import Tx
-from clawdbot.domain.words import Phrase, indexed
+from clawdbot.store.words import Phrase, indexed
 
 
 @dataclass(frozen=True, slots=True)

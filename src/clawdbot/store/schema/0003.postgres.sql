@@ -1,4 +1,4 @@
--- What was said in a turn, as words to find it by (`domain/words.py`): the newest has the highest id.
+-- What was said in a turn, as words to find it by (`store/words.py`): the newest has the highest id.
 CREATE TABLE search (
     id              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     user_id         TEXT NOT NULL,

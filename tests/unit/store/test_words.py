@@ -2,7 +2,7 @@
 
 import pytest
 
-from clawdbot.domain.words import Phrase, Piece, excerpt, indexed, phrases
+from clawdbot.store.words import Phrase, Piece, excerpt, indexed, phrases
 
 
 @pytest.mark.parametrize(
