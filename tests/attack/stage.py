@@ -11,6 +11,7 @@ import aiohttp
 from clawdbot.tools.registry import Tool
 from tests.attack.obedient import JSON, Obedient
 from tests.integration.gateway.conftest import Running, running
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -31,7 +32,7 @@ class User:
         frame = {"type": "send", "conversation": name, "key": f"k{self._count}", "text": words}
         await self.socket.send_json(frame)
         turn = ""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 told = await self.socket.receive_json()
                 if told.get("conversation") != name:

@@ -15,6 +15,7 @@ from clawdbot.store import notes, timers, turns
 from clawdbot.store.notes import Note
 from clawdbot.store.turns import Turn, TurnState
 from tests.contract.conftest import START, TRIES, VERSION, Lanes, Place
+from tests.patience import PATIENCE_S
 
 STEP = Step(key="act/1", source=Source.TOOL)
 
@@ -567,7 +568,7 @@ async def test_a_step_whose_caller_was_cancelled_is_still_done_once(lanes: Lanes
 
     def slow(tx: Tx) -> bytes:
         inside.set()
-        assert go.wait(10)
+        assert go.wait(PATIENCE_S)
         return note(tx)
 
     asked = asyncio.ensure_future(lanes.journal.transact(turn, STEP, slow))

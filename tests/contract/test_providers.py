@@ -45,6 +45,7 @@ from clawdbot.models.request import (
 from clawdbot.net.client import Client
 from tests.fakes.models import KEY, MODEL, Fault, ModelServer, Reply, Rule, Timing
 from tests.fakes.models import Call as Made
+from tests.patience import PATIENCE_S
 
 CODECS: dict[str, type[OpenAi | Anthropic]] = {"openai": OpenAi, "anthropic": Anthropic}
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
@@ -615,7 +616,7 @@ async def test_a_connection_is_used_again(client: Client) -> None:
 
 async def test_a_server_that_never_hangs_up_is_left(client: Client) -> None:
     player = Player([*events(delta(content="Hi"), STOP), DONE], stays_open=True)
-    async with player.serve() as url, asyncio.timeout(5):
+    async with player.serve() as url, asyncio.timeout(PATIENCE_S):
         assert "Hi" == text_of(await heard(at(url, client, "openai")))
 
 

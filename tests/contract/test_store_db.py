@@ -13,6 +13,7 @@ from clawdbot.domain.ports import Db, Tx
 from clawdbot.store import conversations, notes
 from clawdbot.store.notes import Note
 from tests.contract.conftest import START, Place, add_conversation, eventually
+from tests.patience import PATIENCE_S
 
 
 class OddError(Exception):
@@ -28,7 +29,7 @@ class Held:
 
     def __call__(self, tx: Tx) -> None:
         self.inside.set()
-        assert self.go.wait(10)
+        assert self.go.wait(PATIENCE_S)
 
 
 @asynccontextmanager
@@ -82,7 +83,7 @@ async def test_nothing_of_a_transaction_is_seen_before_its_commit(place: Place) 
     def work(tx: Tx) -> None:
         put(tx, "a")
         inside.set()
-        assert go.wait(10)
+        assert go.wait(PATIENCE_S)
 
     async with place.opened() as mine, place.opened() as other:
         writing = asyncio.ensure_future(mine.write(work))
@@ -167,7 +168,7 @@ async def test_a_read_sees_one_moment(db: Db) -> None:
     def work(tx: Tx) -> list[str | None]:
         first = get(tx, "a")
         inside.set()
-        assert go.wait(10)
+        assert go.wait(PATIENCE_S)
         return [first, get(tx, "a"), get(tx, "b")]
 
     reading = asyncio.ensure_future(db.read(work))

@@ -17,6 +17,7 @@ from clawdbot.store import logins, notes, postgres, sql
 from clawdbot.store.logins import Login
 from clawdbot.store.notes import Note
 from tests.contract.conftest import SETTINGS, START, Lanes, ObedientClock, PostgresPlace
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ async def test_decisions_that_would_contradict_each_other_are_taken_again(db: Db
         runs.append(mine)
         free = get(tx, other) is None
         if len(runs) <= 2:
-            both.wait(10)
+            both.wait(PATIENCE_S)
         if free:
             put(tx, mine)
         return free
@@ -66,7 +67,7 @@ async def test_two_that_add_the_same_row_are_as_if_one_after_the_other(db: Db) -
         runs.append(user)
         known = logins.get(tx, "h", 0.0) is not None
         if len(runs) <= 2:
-            both.wait(10)
+            both.wait(PATIENCE_S)
         if not known:
             logins.add(tx, Login("h", user, "browser", "", 0.0, 9.0))
         return not known

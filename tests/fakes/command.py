@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
+
 SETTINGS = """\
 gateway: {port: 0}
 providers: {model: {protocol: scripted, script: SCRIPT}}

@@ -12,8 +12,7 @@ import aiohttp
 import msgspec
 
 from tests.fakes.faults import Fault, Logged
-
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 V = TypeVar("V", bound="View")

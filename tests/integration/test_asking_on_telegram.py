@@ -21,6 +21,7 @@ from tests.fakes.telegram import UNLIMITED, Said, Shown, TelegramServer
 from tests.integration.crash.stage import Rules, write
 from tests.integration.gateway.test_approvals import PAY, Bank
 from tests.integration.test_spine import ANN, GROUP, OWNER, make_owner
+from tests.patience import PATIENCE_S
 
 LONG = [f"line {number} of what will be written" for number in range(400)]
 RULES: Rules = [
@@ -83,7 +84,7 @@ async def ended(telegram: TelegramServer, question: Shown, chat: int = OWNER) ->
 
 async def noticed(telegram: TelegramServer, click: Said) -> str | None:
     """Wait for what the app shows for a press."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (said := (await telegram.state()).answers[click.query_id]) is None:
             await asyncio.sleep(0.01)
     return said
@@ -183,7 +184,7 @@ async def test_a_long_plan_is_shown_whole_with_buttons_on_its_last_part(
 
 
 async def until_paid(counter: Bank) -> bool:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not counter.paid:
             await asyncio.sleep(0.01)
     return len(counter.paid) == 1

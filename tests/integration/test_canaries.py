@@ -29,6 +29,7 @@ from tests.fakes.models import Call, ModelServer, Reply, Rule
 from tests.integration.gateway.conftest import JSON, PASSWORD, Running, running
 from tests.integration.net.stage import site
 from tests.integration.panel.conftest import browsing
+from tests.patience import PATIENCE_S
 
 MODEL_KEY, API_KEY, WORD = "canary-model-51c0", "canary-api-9e2d", "canary-word-77ab"
 LOGIN = "<form method=post><input name=user><input type=password name=password><button>Go</button>"
@@ -167,7 +168,7 @@ async def talk(service: Running, words: str) -> str:
         await socket_.send_json({"type": "open", "conversation": words})
         line: JSON = {"conversation": words, "key": words}
         await socket_.send_json(line | {"type": "send", "text": words})
-        while (frame := await socket_.receive_json(timeout=20))["type"] != "final":
+        while (frame := await socket_.receive_json(timeout=PATIENCE_S))["type"] != "final":
             frames += json.dumps(frame)
             for choice in frame.get("choices", ()):
                 if choice["verb"] == "yes":

@@ -25,6 +25,7 @@ from tests.fakes.models import ModelServer
 from tests.fakes.telegram import TOKEN, UNLIMITED, TelegramServer
 from tests.integration.gateway.conftest import JSON, PASSWORD, Running, running
 from tests.integration.panel.conftest import Browser, add_user, browsing, write
+from tests.patience import PATIENCE_S
 
 FORM = b"Content-Type: application/x-www-form-urlencoded"
 MULTIPART = b"Content-Type: multipart/form-data; boundary=x"
@@ -99,7 +100,7 @@ async def exchange(service: Running, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", service.started.port)
     try:
         writer.write(sent)
-        async with asyncio.timeout(BODY_S + 5):
+        async with asyncio.timeout(BODY_S + PATIENCE_S):
             return await reader.read(65_536)
     finally:
         writer.close()
@@ -147,7 +148,7 @@ async def test_headers_that_do_not_come_and_idle_connections_end(service: Runnin
         reader, writer = await asyncio.open_connection("127.0.0.1", service.started.port)
         try:
             writer.write(sent)
-            async with asyncio.timeout(IDLE_S + 5), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(IDLE_S + PATIENCE_S), asyncio.TaskGroup() as tasks:
                 dripping = tasks.create_task(dripped(writer, drip))
                 answer = await reader.read(65_536)
                 while more := await reader.read(65_536):
@@ -168,7 +169,7 @@ async def test_headers_that_do_not_come_and_idle_connections_end(service: Runnin
     )
     assert [b"", b"", b""] == [silent, half, slow]
     assert idle.startswith(b"HTTP/1.1 200")
-    assert IDLE_S - 1 < asyncio.get_running_loop().time() - begun < IDLE_S + 5
+    assert IDLE_S - 1 < asyncio.get_running_loop().time() - begun < IDLE_S + PATIENCE_S
 
 
 async def test_a_body_that_does_not_come_ends_the_wait(service: Running) -> None:
@@ -176,7 +177,7 @@ async def test_a_body_that_does_not_come_ends_the_wait(service: Running) -> None
     begun = asyncio.get_running_loop().time()
     answers = await asyncio.gather(*(exchange(service, lying) for _ in range(20)))
     assert [b"HTTP/1.1 408"] * 20 == [answer[:12] for answer in answers]
-    assert asyncio.get_running_loop().time() - begun < BODY_S + 4
+    assert asyncio.get_running_loop().time() - begun < BODY_S + PATIENCE_S
     assert 0 == await faults(service)
 
 
@@ -272,9 +273,9 @@ async def test_another_users_conversation_is_unknown_to_a_socket(
     await ann.say("secret", "and 5678")
     await socket.send_json({"type": "send", "conversation": "secret", "key": "s", "text": "/stop"})
     await socket.send_json({"type": "ping", "n": 1})
-    seen = [await socket.receive_json(timeout=5)]
+    seen = [await socket.receive_json(timeout=PATIENCE_S)]
     while seen[-1]["type"] != "ping":
-        seen.append(await socket.receive_json(timeout=5))
+        seen.append(await socket.receive_json(timeout=PATIENCE_S))
     assert not [frame for frame in seen if "1234" in str(frame) or "5678" in str(frame)]
     await socket.close()
 
@@ -293,9 +294,9 @@ async def test_a_disabled_user_is_out_on_open_sockets_too(service: Running, bob:
     write(service, "UPDATE users SET disabled_at = ? WHERE name = 'Bob'", (1.0,))
     assert "/login" == (await bob.get("/chat")).path
     await socket.send_json({"type": "send", "conversation": "c", "key": "z", "text": "more"})
-    assert "refused" == (await socket.receive_json(timeout=5))["outcome"]
+    assert "refused" == (await socket.receive_json(timeout=PATIENCE_S))["outcome"]
     await socket.send_json({"type": "open", "conversation": "c"})
-    assert (await socket.receive(timeout=5)).data in {1000, None}
+    assert (await socket.receive(timeout=PATIENCE_S)).data in {1000, None}
     assert 401 == (await bob.log_in("Bob")).status
 
 
@@ -312,7 +313,7 @@ async def test_a_strangers_name_is_one_plain_line(home: Path) -> None:
         gateway = {"port": 0, "public_url": "https://bot.example"}
         async with running(home, channels=channels, gateway=gateway) as service:
             url, status = service.url + "/hooks/telegram/main", 503
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while status == 503:
                     async with service.web.post(url, data=update, headers=HOOK) as answer:
                         status = answer.status

@@ -19,7 +19,6 @@ def blocks(name: str) -> list[tuple[str, str]]:
     return re.findall(r"```(\w+)\n(.*?)```", (GUIDES / name).read_text("utf-8"), re.DOTALL)
 
 
-@pytest.mark.timeout(120)
 def test_the_guide_to_plugins_works(run: Run, home: Path) -> None:
     scripted(home)
     folder = home / "plugins"
@@ -60,7 +59,6 @@ def test_both_languages_show_the_same_code(name: str) -> None:
     assert english == chinese
 
 
-@pytest.mark.timeout(120)
 def test_every_example_passes_its_own_tests(run: Run, home: Path) -> None:
     scripted(home)
     (home / "plugins").mkdir(mode=0o700)

@@ -18,6 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.fakes.serving import ROOT
+from tests.patience import PATIENCE_S
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -25,7 +26,6 @@ FLAGS = (
     "--hide-scrollbars",
 )
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-PATIENCE_S = 15.0
 PHONE = (360, 740)
 DESKTOP = (1280, 800)
 

@@ -10,10 +10,11 @@ from typing import TypedDict
 import msgspec
 from typing_extensions import Unpack
 
-from tests.fakes.control import PATIENCE_S, LookLog, Order, Remote, View, Watched, watch
+from tests.fakes.control import LookLog, Order, Remote, View, Watched, watch
 from tests.fakes.faults import JsonObject
 from tests.fakes.telegram.markup import Entity
 from tests.fakes.telegram.world import Kind, Shown, Webhook
+from tests.patience import PATIENCE_S
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Net
 from clawdbot.net.client import Client
 from tests.fakes.telegram import TOKEN, UNLIMITED, Fault, Pace, TelegramServer
+from tests.patience import PATIENCE_S
 
 SECRET = "hook-canary_71"
 HEADER = "x-telegram-bot-api-secret-token"
@@ -73,7 +74,7 @@ class Stored:
         return Receipt(outcome=Outcome.CONTROL, notice="Noted.")
 
     async def wait(self, texts: list[str]) -> None:
-        async with asyncio.timeout(10), self._more:
+        async with asyncio.timeout(PATIENCE_S), self._more:
             await self._more.wait_for(lambda: texts == self.texts)
 
 
@@ -147,7 +148,7 @@ async def test_a_batch_is_handed_over_at_once_and_in_order(
     class Waiting(Stored):
         async def accept(self, inbound: Inbound) -> Receipt:
             self.taken.append(inbound)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await everyone.wait()
             return Receipt(outcome=Outcome.TURN)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import clawdbot
+from tests.patience import PATIENCE_S
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -44,7 +45,7 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
             env=environ | more,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
         )
 
     return call

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import PATIENCE_S, ended, hurried, running, scripted, shown, started
+from tests.fakes.command import ended, hurried, running, scripted, shown, started
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)

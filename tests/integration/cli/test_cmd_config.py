@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
 
 YAML = """\
 gateway: {port: 9000}
@@ -125,5 +126,5 @@ def _on_terminal(environ: dict[str, str], *args: str) -> str:
             pass
         finally:
             os.close(ours)
-        assert 0 == child.wait(30)
+        assert 0 == child.wait(PATIENCE_S)
     return shown.decode()

@@ -13,6 +13,7 @@ import pytest
 
 from clawdbot.ops.lines import FILE
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -116,9 +117,9 @@ def _following(environ: dict[str, str], *args: str) -> Iterator[Iterator[str]]:
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
     assert child.stdout
     os.set_blocking(child.stdout.fileno(), False)
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if line := child.stdout.readline():
             yield line.decode()
-            end = time.monotonic() + 10
+            end = time.monotonic() + PATIENCE_S
     raise TimeoutError

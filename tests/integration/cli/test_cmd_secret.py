@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from clawdbot.config.key import FILE
-from tests.fakes.command import PATIENCE_S, running, scripted, shown
+from tests.fakes.command import running, scripted, shown
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
 
 CANARY = "canary-密-7f3a"
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import PATIENCE_S, running, shown
+from tests.fakes.command import running, shown
 from tests.fakes.models import KEY, MODEL, Fault, ModelServer
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
 
 PASSWORD = "canary-password"
 

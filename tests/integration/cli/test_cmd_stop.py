@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import PATIENCE_S, running, scripted
+from tests.fakes.command import running, scripted
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from clawdbot.domain.errors import BadInput, Failure, NotRunning
 from clawdbot.gateway import frames
 from clawdbot.gateway.frames import Ack, Final, FromServer, Hello, Open, Said, Send
 from clawdbot.net.local import Local
+from tests.patience import PATIENCE_S
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -84,7 +85,7 @@ async def play(path: str, *words: str, until: int, heard: int | None = None):
         if len(shown) == until:
             done.set()
 
-    async with asyncio.timeout(10), Local(path) as local:
+    async with asyncio.timeout(PATIENCE_S), Local(path) as local:
         dialogue = Dialogue(local, SystemClock(), "main", heard)
         for text in words:
             await dialogue.send(text)

@@ -27,6 +27,7 @@ from clawdbot.store.vault import Vault
 from tests.fakes.command import running, scripted
 from tests.integration.cli.conftest import Run
 from tests.integration.net.stage import listening
+from tests.patience import PATIENCE_S
 
 SNIPPET = """\
 from clawdbot.plugins import browser_automation
@@ -182,16 +183,16 @@ def test_no_browser_outlives_a_killed_service(
         with subprocess.Popen(
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as asking:
-            ends = time.monotonic() + 25
+            ends = time.monotonic() + PATIENCE_S
             while not any("--type=renderer" in line for line in _below(service.pid).values()):
                 assert time.monotonic() < ends
             watched = [os.pidfd_open(pid) for pid in _below(service.pid)]
             assert any("inside.py" in line for line in _below(service.pid).values())
             service.kill()
             for each in watched:
-                assert select.select([each], [], [], 10)[0]
+                assert select.select([each], [], [], PATIENCE_S)[0]
                 os.close(each)
-            asking.communicate(timeout=20)
+            asking.communicate(timeout=PATIENCE_S)
 
 
 def _below(pid: int) -> dict[int, str]:

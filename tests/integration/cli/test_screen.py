@@ -8,6 +8,7 @@ import pytest
 from clawdbot.cli.output import Terminal
 from clawdbot.cli.screen import Screen
 from clawdbot.gateway.frames import Ack, Delta, Error, Final, FromServer, Reset, Said, Tool
+from tests.patience import PATIENCE_S
 
 ACK = Ack(key="k", conversation="main", outcome="turn", turn="t")
 RESET = Reset(conversation="main", turn="t")
@@ -111,7 +112,7 @@ class Sent:
 )
 async def test_how_an_answer_ended(frames: list[FromServer], state: str) -> None:
     screen = make()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert state == await screen.ask(Sent(screen, *frames), "words")  # type: ignore[arg-type]
 
 
@@ -120,12 +121,12 @@ async def test_what_comes_before_the_confirmation_is_shown_in_its_order(
 ) -> None:
     screen = make()
     frames = (delta("one "), said("theirs", "u"), ACK, delta("two"), final("one two"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert "done" == await screen.ask(Sent(screen, *frames), "words")  # type: ignore[arg-type]
     assert "one \n> theirs\ntwo\n" == capsys.readouterr().out
 
 
 async def test_an_answer_may_even_come_before_the_confirmation() -> None:
     screen = make(grows=False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert "done" == await screen.ask(Sent(screen, final("x"), ACK), "words")  # type: ignore[arg-type]

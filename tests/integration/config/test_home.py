@@ -12,11 +12,14 @@ import pytest
 
 from clawdbot.config.home import lock, prepare, resolve, write
 from clawdbot.domain.errors import HomeLocked, SettingsInvalid
+from tests.patience import PATIENCE_S
 
 HOLD = """
 import sys
 from pathlib import Path
 from clawdbot.config.home import lock
+
+from tests.patience import PATIENCE_S
 with lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -77,11 +80,11 @@ def test_one_process_owns_the_folder_until_it_is_killed(tmp_path: Path) -> None:
             pass
         assert f"{holder.pid}\n" == (tmp_path / "lock").read_text()
         holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+        holder.wait(PATIENCE_S)
     with lock(tmp_path):
         assert f"{os.getpid()}\n" == (tmp_path / "lock").read_text()
         with _holding(tmp_path) as second:
-            assert 1 == second.wait(10)
+            assert 1 == second.wait(PATIENCE_S)
     with lock(tmp_path):
         pass
 

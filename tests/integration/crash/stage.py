@@ -28,9 +28,9 @@ from tests.fakes.models import MODEL, ModelServer, Rule, Timing
 from tests.fakes.serving import ROOT
 from tests.fakes.telegram import TOKEN, UNLIMITED, Shown, TelegramServer
 from tests.integration.crash.program import ARM, COMMIT, STOP, Life, Point, live
+from tests.patience import PATIENCE_S
 
 USER = 1001
-PATIENCE_S = 30.0
 LOOK_S = 0.01
 LOOPBACK = "http://127.0.0.1"
 

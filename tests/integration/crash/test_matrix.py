@@ -171,7 +171,6 @@ CASES = {
 }
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", CASES)
 async def test_every_death_leaves_one_full_answer(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -203,7 +202,6 @@ async def test_every_death_leaves_one_full_answer(
         assert case.strays == len(strays)
 
 
-@pytest.mark.timeout(120)
 async def test_every_commit_is_one_sync_of_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

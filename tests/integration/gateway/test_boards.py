@@ -5,8 +5,6 @@ Covers clawdbot.gateway.boards.
 
 import asyncio
 
-import pytest
-
 from clawdbot.config.clock import SystemClock
 from clawdbot.gateway.boards import Board
 
@@ -23,7 +21,6 @@ class Counter:
         return {"state": self.value}
 
 
-@pytest.mark.timeout(20)
 async def test_many_who_look_cost_one_reading_and_hear_of_every_change_once() -> None:
     counter = Counter()
     board = Board("health", None, counter.read, SystemClock(), 0.2)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.telegram import TOKEN, UNLIMITED, TelegramServer
 from tests.integration.gateway.conftest import Running, running
+from tests.patience import PATIENCE_S
 
 SECRET = "s3cret-of_the-hook"
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -49,7 +50,7 @@ async def telegram() -> TelegramServer:
 async def until_ready(service: Running) -> None:
     """Wait until the bot knows itself: until then an honest delivery is told to come again."""
     probe = UPDATE.replace(b"77", b"1").replace(b"hello", b"/stop")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await post(service, probe, {HEADER: SECRET}) == 503:
             await asyncio.sleep(0.02)
 

@@ -31,6 +31,7 @@ from clawdbot.store import outbox, people, sqlite
 from clawdbot.store.outbox import Mark, New, RowKind, RowState
 from clawdbot.store.sqlite import SqliteDb
 from tests.integration.gateway.conftest import until
+from tests.patience import PATIENCE_S
 
 TO = Address(channel="fake", account="main", chat="5")
 ELSEWHERE = Address(channel="fake", account="main", chat="6")
@@ -92,7 +93,7 @@ class Running:
         return row.state if row is not None else ""
 
     async def reaches(self, name: str, state: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.state(name) != state:
                 await asyncio.sleep(0.005)
 
@@ -346,7 +347,7 @@ async def test_nothing_is_sent_while_the_channel_is_down(db: SqliteDb) -> None:
     fake = Fake(up=False)
     async with running(db, fake) as it:
         await it.put("a")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while it.outbox._again:
                 await asyncio.sleep(0.005)
         assert [] == fake.calls

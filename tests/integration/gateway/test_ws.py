@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.integration.gateway.conftest import JSON, Running, running
+from tests.patience import PATIENCE_S
 
 SLOW: list[JSON] = [{"when": "slow", "say": "one two three four", "pause_s": 0.05}]
 
@@ -19,7 +20,7 @@ async def connected(service: Running) -> aiohttp.ClientWebSocketResponse:
     """Open the terminal's socket and greet."""
     socket = await service.local.ws_connect("http://clawdbot/socket")
     await socket.send_json({"type": "hello", "version": 1, "agent": "test"})
-    assert "hello" == (await socket.receive_json(timeout=5))["type"]
+    assert "hello" == (await socket.receive_json(timeout=PATIENCE_S))["type"]
     return socket
 
 
@@ -27,7 +28,7 @@ async def told(socket: aiohttp.ClientWebSocketResponse, kind: str) -> list[JSON]
     """Collect frames up to the first of a kind."""
     frames: list[JSON] = []
     while not frames or frames[-1]["type"] != kind:
-        frames.append(await socket.receive_json(timeout=5))
+        frames.append(await socket.receive_json(timeout=PATIENCE_S))
     return frames
 
 
@@ -124,7 +125,7 @@ async def test_a_malformed_frame_gets_an_error_and_harms_nothing(
 async def test_without_a_greeting_nothing_is_served(service: Running) -> None:
     socket = await service.local.ws_connect("http://clawdbot/socket")
     await socket.send_json({"type": "send", "conversation": "c", "key": "k", "text": "t"})
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=PATIENCE_S)
     assert aiohttp.WSMsgType.CLOSE == message.type
     assert 4002 == message.data
 
@@ -132,7 +133,7 @@ async def test_without_a_greeting_nothing_is_served(service: Running) -> None:
 async def test_an_oversized_frame_cuts_the_client(service: Running) -> None:
     socket = await connected(service)
     await socket.send_str(msgspec.json.encode({"type": "ping", "pad": "x" * 300_000}).decode())
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=PATIENCE_S)
     assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
 
 
@@ -171,6 +172,6 @@ async def test_a_stop_of_the_service_sends_clients_away_at_once(short_home: Path
         before = asyncio.get_running_loop().time()
         async with service.local.post("http://clawdbot/stop", data="[]") as answer:
             assert 200 == answer.status
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=PATIENCE_S)
         assert 1012 == message.data
-    assert asyncio.get_running_loop().time() - before < 2.5
+    assert asyncio.get_running_loop().time() - before < 8  # a polite close waits for ten seconds

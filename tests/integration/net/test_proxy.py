@@ -18,6 +18,7 @@ from clawdbot.net.egress import Rules
 from clawdbot.net.fetch import Guard
 from clawdbot.net.proxy import Pass, Passage, Proxy, opened
 from tests.integration.net.stage import listening, site
+from tests.patience import PATIENCE_S
 
 NAME = "site.example"
 
@@ -48,7 +49,7 @@ async def stream(way: socket.socket) -> tuple[asyncio.StreamReader, asyncio.Stre
     await loop.sock_sendall(way, b".")
     ready = asyncio.Event()
     loop.add_reader(way, ready.set)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await ready.wait()
     loop.remove_reader(way)
     _, [descriptor], *_ = socket.recv_fds(way, 1, 1)
@@ -58,7 +59,7 @@ async def stream(way: socket.socket) -> tuple[asyncio.StreamReader, asyncio.Stre
 async def said(way: socket.socket, sent: bytes) -> bytes:
     """Send bytes on a fresh stream, and read all that comes back."""
     reader, writer = await stream(way)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         writer.write(sent)
         answer = await reader.read(-1)
     writer.close()
@@ -147,7 +148,7 @@ async def test_what_can_be_read_in_two_ways_is_refused(
             writer.write(head.encode())
             with contextlib.suppress(ConnectionError):
                 writer.write_eof()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     assert (await reader.read(-1)).startswith(b"HTTP/1.1 400 ")
             writer.close()
     assert [] == told
@@ -221,7 +222,7 @@ async def test_connections_end_with_their_box(proxy: AbstractAsyncContextManager
         writer.write(f"CONNECT {NAME}:{port} HTTP/1.1\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         way.close()  # the stream itself stays open
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await ended.wait()
             assert b"" == await reader.read(-1)
         writer.close()
@@ -263,7 +264,7 @@ async def test_each_task_of_a_browser_has_a_port_of_its_own(
                 reader, writer = await asyncio.open_connection(*way.getsockname())
                 writer.write(f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
                 await reader.readuntil(b"\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 assert b"" == await reader.read()  # a tunnel ends with its task
             writer.close()
     assert ["", "site.example", "TimeoutError"] == [p.failure.partition(":")[0] for p in told]

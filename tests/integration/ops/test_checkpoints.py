@@ -16,6 +16,7 @@ from clawdbot.store import audit, proof, sqlite
 from clawdbot.store.audit import Audit, Entry, Kind
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.vault import Vault
+from tests.patience import PATIENCE_S
 
 ENTRY = Entry(at=1.0, kind=Kind.EFFECT, what="shell")
 
@@ -50,7 +51,7 @@ async def verdict(db: SqliteDb, vault: Vault) -> proof.Verdict:
 
 
 async def lines_of(path: Path, count: int) -> list[dict[str, object]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not path.exists() or len(path.read_text().splitlines()) < count:
             await asyncio.sleep(0.001)
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -13,6 +13,7 @@ import pytest
 import clawdbot
 from clawdbot.domain.errors import Denied
 from clawdbot.ops import process
+from tests.patience import PATIENCE_S
 
 ENDING = """
 import asyncio
@@ -31,6 +32,8 @@ asyncio.run(main())
 BROWSING = """
 import sys, threading
 from clawdbot.ops import process
+
+from tests.patience import PATIENCE_S
 process.browse(sys.argv[1])
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
@@ -57,7 +60,7 @@ def test_the_first_signal_asks_and_the_second_ends_at_once(number: signal.Signal
         child.send_signal(number)
         assert "ending\n" == child.stdout.readline()
         child.send_signal(signal.SIGINT)
-        assert -signal.SIGINT == child.wait(10)
+        assert -signal.SIGINT == child.wait(PATIENCE_S)
 
 
 def test_a_lock_names_who_holds_it(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_only_the_holder_is_told_to_end(tmp_path: Path) -> None:
             with pytest.raises(Denied):
                 process.end(pid, lock)
         process.end(child.pid, lock)
-        assert -signal.SIGTERM == child.wait(10)
+        assert -signal.SIGTERM == child.wait(PATIENCE_S)
         assert process.holder(lock) is None
         stranger.kill()
 
@@ -99,7 +102,7 @@ async def test_waiting_ends_with_the_condition_or_the_deadline() -> None:
     before = time.monotonic()
     assert await process.until(at_once, 0.0)
     assert not await process.until(never, 0.1)
-    assert 5 > time.monotonic() - before
+    assert PATIENCE_S > time.monotonic() - before
 
 
 def test_the_browser_gets_the_address_and_no_terminal(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_the_browser_gets_the_address_and_no_terminal(tmp_path: Path) -> None:
     browser.write_text(f'#!/bin/sh\nread line; echo "$1 $line" > {seen}\n')
     browser.chmod(0o755)
     with python(BROWSING, "http://127.0.0.1:1/setup#a", PATH=f"{tmp_path}:/bin:/usr/bin") as child:
-        assert 0 == child.wait(10)
+        assert 0 == child.wait(PATIENCE_S)
     assert "http://127.0.0.1:1/setup#a \n" == seen.read_text()
     with python(BROWSING, "http://127.0.0.1:1/", PATH="/nowhere") as child:
-        assert 0 == child.wait(10)
+        assert 0 == child.wait(PATIENCE_S)

@@ -12,6 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.integration.gateway.conftest import PASSWORD, Running, running
+from tests.patience import PATIENCE_S
 
 __all__ = ["PASSWORD", "Browser", "Running", "browsing", "let_knock", "running", "write"]
 
@@ -70,7 +71,7 @@ class Browser:
         """Open the page's socket, greet, and follow a conversation."""
         socket = await self.session.ws_connect(f"{self.url}/socket", origin=self.url)
         await socket.send_json({"type": "hello", "version": 1})
-        assert "hello" == (await socket.receive_json(timeout=5))["type"]
+        assert "hello" == (await socket.receive_json(timeout=PATIENCE_S))["type"]
         if conversation:
             await socket.send_json({"type": "open", "conversation": conversation})
         return socket
@@ -85,7 +86,7 @@ class Browser:
         frame: dict[str, object] = {}
         turn = ""
         while frame.get("type") != "final" or frame["turn"] != turn:
-            frame = await socket.receive_json(timeout=5)
+            frame = await socket.receive_json(timeout=PATIENCE_S)
             turn = str(frame["turn"]) if frame["type"] == "ack" else turn
         await socket.close()
         return frame

@@ -18,6 +18,7 @@ from tests.integration.panel.conftest import (
     running,
     write,
 )
+from tests.patience import PATIENCE_S
 
 FORM = re.compile(r'action="/approvals/(\w{26})"')
 TOKEN = re.compile(r'name="token" value="([^"]+)"[^>]*>([^<]+)<')
@@ -40,7 +41,7 @@ async def ask(browser: Browser, text: str = "pay the rent") -> dict[str, object]
     await socket.send_json({"type": "send", "conversation": "c", "key": "k", "text": text})
     frame: dict[str, object] = {}
     while frame.get("type") != "approval":
-        frame = await socket.receive_json(timeout=5)
+        frame = await socket.receive_json(timeout=PATIENCE_S)
     await socket.close()
     return frame
 

@@ -21,6 +21,7 @@ from tests.integration.panel.conftest import (
     running,
     write,
 )
+from tests.patience import PATIENCE_S
 from tests.unit.panel.test_markdown import HOSTILE
 
 SLOW: list[dict[str, object]] = [
@@ -166,13 +167,13 @@ async def test_whoever_comes_during_an_answer_hears_all_of_it(short_home: Path) 
             await socket.send_json(said)
             heard = ""
             while not heard.startswith("one two"):
-                frame = await socket.receive_json(timeout=5)
+                frame = await socket.receive_json(timeout=PATIENCE_S)
                 heard += frame["text"] if frame["type"] == "delta" else ""
             page = await opened.get("/chat/c")
             assert 'class="line own waiting"' in page.text
             assert 'data-after="0"' in page.text
             late = await opened.socket("c")
-            first = [await late.receive_json(timeout=5) for _ in range(3)]
+            first = [await late.receive_json(timeout=PATIENCE_S) for _ in range(3)]
     assert ["said", "reset", "delta"] == [frame["type"] for frame in first]
     assert "slow" == first[0]["text"]
     assert first[2]["text"].startswith("one two")

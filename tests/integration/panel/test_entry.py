@@ -1,7 +1,6 @@
 """`clawdbot.panel.entry`: the set-up link, logging in and out, and who tries it without right."""
 
 import re
-import statistics
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.panel.conftest import PASSWORD, Browser, Running, browsing, running
+from tests.patience import PATIENCE_S
 
 ANSWERS = {"name": "Ann", "password": PASSWORD, "language": "en", "timezone": "Europe/Berlin"}
 
@@ -144,10 +144,10 @@ async def test_too_many_failures_lock_the_door_even_for_the_right_password(guest
 async def test_an_unknown_name_costs_as_long_as_a_wrong_password(guest: Browser) -> None:
     taken: dict[str, list[float]] = {"Ann": [], "Nobody": []}
     for name in ("Ann", "Nobody", "Ann", "Nobody"):
-        begun = time.perf_counter()
+        begun = time.process_time()  # the service runs in this process
         assert 401 == (await guest.log_in(name, "wrong")).status
-        taken[name].append(time.perf_counter() - begun)
-    known, unknown = (statistics.fmean(found) for found in taken.values())
+        taken[name].append(time.process_time() - begun)
+    known, unknown = (min(found) for found in taken.values())
     assert 0.4 < unknown / known < 2.5
 
 
@@ -165,7 +165,7 @@ async def test_leaving_ends_the_session_and_its_sockets(browser: Browser) -> Non
     [kept] = (f"{c.key}={c.value}" for c in browser.session.cookie_jar)
     assert 403 == (await browser.post("/logout", {})).status
     assert "/login" == (await browser.post("/logout", {"csrf": page.csrf})).path
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=PATIENCE_S)
     assert 4001 == message.data
     assert "/login" == (await browser.get("/chat", Cookie=kept)).path
 

@@ -12,6 +12,7 @@ from clawdbot.sandbox.landlock import Landlock
 from clawdbot.sandbox.profile import Bind, Box, Limits
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 from clawdbot.sandbox.run import SEARCH, Sandbox
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def python(code: str, *binds: Bind, limits: Limits | None = None) -> Box:
 
 def still_there(mark: str) -> list[int]:
     """Wait for the end of the processes with a mark on their command line; list who stays."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while (left := marked(mark)) and time.monotonic() < deadline:
         select.select([], [], [], 0.01)
     return left

@@ -84,7 +84,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory):
     return run
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("who", "mechanism", "attack"),
     [

@@ -21,6 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from clawdbot.plugins import frames
 from clawdbot.sandbox.broker import Broker
 from tests.integration.sandbox.browsing import EVIL, LOGIN, MAIL, Desk, Sites, desk
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -95,7 +96,9 @@ async def test_a_plugin_submits_a_form_and_reads_on(at: Desk) -> None:
         field(driver, "user").send_keys(USERNAME)
         field(driver).send_keys(PASSWORD)
         field(driver).submit()
-        WebDriverWait(driver, 5, 0.02).until(lambda _: driver.find_elements(By.CLASS_NAME, "mail"))
+        WebDriverWait(driver, PATIENCE_S, 0.02).until(
+            lambda _: driver.find_elements(By.CLASS_NAME, "mail")
+        )
         found = driver.page_source  # no document is left into which the secret was typed
         driver.back()
         for name in ("user", "password"):
@@ -148,7 +151,7 @@ async def test_a_popup_of_another_origin_gets_nothing(at: Desk) -> None:
         sites.pages[f"{MAIL}/opens"] = opens
         driver.get(sites.at(MAIL, "/opens"))
         driver.find_element(By.ID, "a").click()
-        WebDriverWait(driver, 5, 0.02).until(lambda _: len(driver.window_handles) == 2)
+        WebDriverWait(driver, PATIENCE_S, 0.02).until(lambda _: len(driver.window_handles) == 2)
         driver.switch_to.window(driver.window_handles[-1])
         for handle in driver.window_handles:
             driver.switch_to.window(handle)

@@ -19,6 +19,7 @@ from clawdbot.domain.errors import PluginFailed
 from clawdbot.sandbox.profile import Bind
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.worker import Answer, Order, Pool, Printed, Program, Progress
+from tests.patience import PATIENCE_S
 
 HEAD = "from clawdbot.plugins import *\n"
 FINE = "@system_command.register\ndef fine(params):\n    return 'fine'\n"
@@ -244,7 +245,7 @@ async def test_what_hangs_is_stopped(code: str, pool: Pool, write: Write) -> Non
     program = write(f"@system_command.register\ndef hang():\n    {code}")
     begun = time.monotonic()
     await Talk(pool, program).fails("hang", "did not answer in time", timeout_s=0.3)
-    assert 10 > time.monotonic() - begun
+    assert 50 > time.monotonic() - begun
 
 
 async def test_a_flood_of_prints_is_cut(pool: Pool, write: Write) -> None:
@@ -360,7 +361,7 @@ async def test_calls_of_one_worker_queue_and_those_of_others_do_not(
     await asyncio.gather(*(talk.call("fine") for talk in talks))
     begun = time.monotonic()
     await asyncio.gather(*(talk.call("nap") for talk in talks))
-    assert 0.75 < time.monotonic() - begun < 5
+    assert 0.75 < time.monotonic() - begun < PATIENCE_S
 
 
 async def test_a_cancelled_call_cleans_up_and_the_worker_stays(pool: Pool, write: Write) -> None:
@@ -403,7 +404,7 @@ async def test_workers_are_recycled_after_some_calls_and_when_idle(
         program = write(code)
         talk = Talk(pool, program)
         assert [1, 2, 1] == [(await talk.call("count")).value for _ in range(3)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while _boxes(program):
                 await asyncio.sleep(0.05)
         assert 1 == (await talk.call("count")).value
@@ -448,7 +449,7 @@ async def test_no_worker_outlives_the_kill_of_its_parent(write: Write, tmp_path:
         assert b"ready\n" == process.stdout.readline()
         assert 2 == _boxes(program)
         process.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while _boxes(program) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     assert 0 == _boxes(program)

@@ -31,9 +31,9 @@ from clawdbot.tools.registry import Registry
 from clawdbot.tools.servers import Servers, effect_of
 from tests.integration.net.stage import site
 from tests.integration.tools.conftest import ANN, Hand, standing
+from tests.patience import PATIENCE_S
 
 CODE = Path(__file__).with_name("tool_server.py")
-PATIENCE_S = 30.0
 
 
 @dataclass

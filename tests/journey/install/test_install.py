@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.journey.install.host import SCRIPT, Host
+from tests.patience import PATIENCE_S
 
 MOST_BYTES = 70_000_000
 BUILDS = pytest.mark.timeout(300)  # it fetches libraries
@@ -137,7 +138,7 @@ def test_an_interrupted_run_leaves_nothing(
             assert run.poll() is None
         os.killpg(run.pid, sent)
         said = run.stdout.read().decode()
-    assert status == run.wait(30)
+    assert status == run.wait(PATIENCE_S)
     assert "Nothing half-made stays behind." in said
     assert ["install.log"] == [path.name for path in host.prefix.iterdir()]
 
@@ -299,10 +300,10 @@ def test_the_real_thing_installs_runs_and_goes(host: Host) -> None:
     with service.stdout as lines:
         links = (re.search(r"(http://127\.0\.0\.1:\d+)/setup#\S+", line) for line in lines)
         link = next(filter(None, links))
-        with urlopen(f"{link.group(1)}/healthz", timeout=10) as answer:
+        with urlopen(f"{link.group(1)}/healthz", timeout=PATIENCE_S) as answer:
             assert 200 == answer.status
         os.killpg(service.pid, signal.SIGINT)
-        assert 0 == service.wait(30)
+        assert 0 == service.wait(PATIENCE_S)
     assert 0 == host.run(SCRIPT, "--uninstall")[0]
     assert not host.prefix.exists()
     assert (home / "clawdbot.yaml").exists()
