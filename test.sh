@@ -13,6 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 mode=default
 arguments=()
+named=no
 paths=()
 venv=.venv
 
@@ -39,18 +40,18 @@ read_arguments() {
     case "$argument" in
       --fast | --slow | --lock) mode=${argument#--} ;;
       --help) sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit ;;
-      *) if [ -e "${argument%%::*}" ]; then paths+=("$argument"); else arguments+=("$argument"); fi ;;
+      *) if [ -e "${argument%%::*}" ]; then paths+=("$argument"); else arguments+=("$argument") && named=yes; fi ;;
     esac
   done
 }
 
-# Run a step under a heading; its time follows, but for the tests, whose summary is the last line.
+# Run a step under a heading; its time follows.
 stage() {
   local name=$1 start=$SECONDS
   shift
   printf '\n== %s\n' "$name"
   "$@" </dev/null
-  [ "$name" = pytest ] || printf '   %d s\n' $((SECONDS - start))
+  printf '   %d s\n' $((SECONDS - start))
 }
 
 install_system_packages() {
@@ -122,18 +123,33 @@ check_scripts() {
     -type f \( -name '*.sh' -o -path './.ci/*' \) -print0 | xargs -0 shellcheck
 }
 
+# Suite after suite, spread over the processors; what is named is run in one process and plainly.
 run_tests() {
-  local suite
-  if [ "$mode" = slow ]; then arguments=(-m "slow or not slow" "${arguments[@]}"); fi
-  if [ ${#paths[@]} -eq 0 ]; then
-    for suite in unit architecture contract integration attack journey spikes; do
-      if [ "$mode" = fast ] && [ $suite = contract ]; then break; fi
-      if [ "$mode" != slow ] && [ $suite = spikes ]; then break; fi
-      if [ -d tests/$suite ]; then paths+=("tests/$suite"); fi
-    done
-    [ "$mode" = fast ] || arguments=(--cov --cov-report=term:skip-covered "${arguments[@]}")
+  local suite suites=(unit architecture) failed=() spread=() covered
+  [ "$mode" = fast ] || suites+=(contract integration attack journey)
+  if [ "$mode" = slow ]; then
+    suites+=(spikes)
+    arguments+=(-m "slow or not slow")
   fi
-  pytest "${arguments[@]}" "${paths[@]}"
+  if [ ${#paths[@]} -gt 0 ] || [ "$named" = yes ]; then
+    [ ${#paths[@]} -gt 0 ] || paths=("${suites[@]/#/tests/}")
+    pytest "${arguments[@]}" "${paths[@]}"
+    return
+  fi
+  spread=(--numprocesses auto --maxprocesses 4 --dist worksteal)
+  rm -f .coverage
+  for suite in "${suites[@]}"; do
+    printf '\n-- %s\n' "$suite"
+    covered=()
+    # Coverage costs a third of the time: only where our code runs in the tests' own process.
+    case "$mode $suite" in
+      fast*) ;;
+      *unit | *contract | *integration | *attack) covered=(--cov --cov-append --cov-report=) ;;
+    esac
+    pytest -q "${spread[@]}" "${covered[@]}" "${arguments[@]}" "tests/$suite" || failed+=("$suite")
+  done
+  [ "$mode" = fast ] || coverage report --skip-covered
+  [ ${#failed[@]} -eq 0 ] || { echo "Failed: ${failed[*]}" >&2 && return 1; }
 }
 
 main "$@"
