@@ -262,9 +262,9 @@ async def test_a_conversation_changes_its_session_title_and_route(db: Db) -> Non
             found.session_id, found.session_from, found.session_last, found.title, found.model
         )  # fmt: skip
         assert "A title" == getattr(other, "title", None)
-        assert ["c", "d"] == [c.id for c in conversations.of_user(tx, "u", "telegram:1")]
-        assert ["c"] == [c.id for c in conversations.of_user(tx, "u", "telegram:1", most=1)]
-        assert [] == conversations.of_user(tx, "v", "telegram:1")
+        assert ["c", "d"] == [c.id for c in conversations.of_user(tx, "u", "telegram:1", 9)]
+        assert ["c"] == [c.id for c in conversations.of_user(tx, "u", "telegram:1", 1)]
+        assert [] == conversations.of_user(tx, "v", "telegram:1", 9)
 
     await db.write(work)
 

@@ -201,7 +201,7 @@ async def test_of_two_equal_keys_the_last_counts(home: Path) -> None:
 
 def table() -> list[Route]:
     """List what the port serves."""
-    parts = ("db", "clock", "logins", "setup", "control", "sockets")
+    parts = ("db", "clock", "logins", "setup", "control", "conversations", "sockets")
     panel = Panel(**dict.fromkeys(parts))  # type: ignore[arg-type]  # none is asked
     # The parts of the API that answer are none of these routes' business.
     offered = [

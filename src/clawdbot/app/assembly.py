@@ -284,7 +284,7 @@ def _engine(
             rights=rights_of,
             roles=lambda: ground.roles,
         ),
-        commands=Commands(_routes_of(core)),
+        commands=Commands(routes_of(core)),
         settings=core,
         caps=lambda to: caps_of(supervisor, to),
         deliveries=outbox,
@@ -307,5 +307,6 @@ def _files(home: Path) -> Files:
     return Files(_data_file(home).with_name("media"))
 
 
-def _routes_of(core: Core) -> dict[str, str]:
+def routes_of(core: Core) -> dict[str, str]:
+    """Tell what each route stands for (`provider model`), by its name."""
     return {name: f"{r.provider} {r.model}".strip() for name, r in core.model_routing.items()}

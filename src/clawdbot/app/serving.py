@@ -7,10 +7,11 @@ from pathlib import Path
 import structlog
 
 from clawdbot import __version__
-from clawdbot.app.assembly import Doors, Service, assembled
+from clawdbot.app.assembly import Doors, Service, assembled, routes_of
 from clawdbot.config import home
 from clawdbot.config.load import Loaded
 from clawdbot.gateway import control, hooks, media, monitor
+from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.operation import served
@@ -94,12 +95,15 @@ def _sockets(service: Service) -> Sockets:
 
 
 def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route, ...]:
+    talks = _conversations(service)
+    parts = (service.control, Search(service.db), talks, *service.added.parts)
     pages = panel.Panel(
         db=service.db,
         clock=service.clock,
         logins=service.logins,
         setup=service.setup,
         control=service.control,
+        conversations=talks,
         sockets=sockets,
         proxies=service.loaded.core.gateway.trusted_proxies,
         secure=service.loaded.core.gateway.public_url.startswith("https://"),
@@ -127,9 +131,21 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         *media.routes(service.media),
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
-        *served(OPERATIONS, (service.control, Search(service.db), *service.added.parts)),
+        *served(OPERATIONS, parts),
         control.route(service.control, *service.added.parts),
         control.terminal(service.control, sockets),
+    )
+
+
+def _conversations(service: Service) -> Conversations:
+    return Conversations(
+        db=service.db,
+        clock=service.clock,
+        stream=service.stream,
+        routes=routes_of(service.loaded.core),
+        record=service.control.audit.append,
+        wake=service.engine.wake,
+        deliver=service.outbox.wake,
     )
 
 

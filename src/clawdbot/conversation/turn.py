@@ -113,10 +113,10 @@ class Turns:
             self._running.pop(turn.id, None)
 
     async def look(self, turn: str) -> None:
-        """Look whether a running turn was told to stop, and cut it short if so."""
+        """Look whether a running turn was told to stop, or is gone, and cut it short if so."""
         found = await self._with.db.read(lambda tx: turns.get(tx, turn))
         limit = self._running.get(turn)
-        if found is not None and found.stop and limit is not None and not limit.expired():
+        if (found is None or found.stop) and limit is not None and not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time())
 
     async def commit(self, turn: Turn, scene: Scene, state: State) -> str | None:

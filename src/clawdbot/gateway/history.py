@@ -51,6 +51,8 @@ def read(
     lane = conversations.find(tx, to.channel, direct_scope(to, user))
     if lane is None:
         return None
+    if after >= lane.next_position:
+        after = 0  # seen in a conversation of this name that was deleted since
     found = conversations.page(tx, lane.id, before or lane.next_position, most)
     # The oldest turn may be cut in two: it belongs to the next stretch.
     cut = found[-1].position if len(found) == most else 0
@@ -66,9 +68,9 @@ def read(
     )
 
 
-def listed(tx: Tx, channel: str, user: str) -> list[tuple[str, Conversation]]:
+def listed(tx: Tx, channel: str, user: str, most: int) -> list[tuple[str, Conversation]]:
     """List a user's conversations with their names, newest first."""
-    found = conversations.of_user(tx, user, channel)
+    found = conversations.of_user(tx, user, channel, most)
     return [(name_of(lane), lane) for lane in found]
 
 

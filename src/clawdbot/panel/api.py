@@ -5,6 +5,7 @@ Who asks for something that is not theirs is told that there is no such thing: 4
 
 from clawdbot.domain.people import Area
 from clawdbot.gateway.control import Control
+from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
 from clawdbot.gateway.search import Search
 from clawdbot.tools.trust import Trust
@@ -16,6 +17,9 @@ OPERATIONS = (
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),
     Operation("GET", "/audit", Control.trail, Area.AUDIT),
     Operation("GET", "/search", Search.look),
+    Operation("GET", "/conversations", Conversations.listed),
+    Operation("PATCH", "/conversations/{name}", Conversations.change),
+    Operation("DELETE", "/conversations/{name}", Conversations.delete),
     Operation("GET", "/secrets", Control.secrets, Area.SETTINGS),
     Operation("PUT", "/secrets", Control.keep_secret, Area.SETTINGS),
 )

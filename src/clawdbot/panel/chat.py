@@ -80,7 +80,7 @@ class Chat:
         user = caller.who
         whose, epoch = "" if user.runs_the_place else user.id, self._with.sockets.epoch
         waiting, _ = await self._with.db.read(lambda tx: rights.depth(tx, epoch, whose))
-        lanes = await self._with.db.read(lambda tx: history.listed(tx, CHANNEL, user.id))
+        lanes = await self._with.db.read(lambda tx: history.listed(tx, CHANNEL, user.id, 50))
         opens = Area.PEOPLE in caller.areas
         knocks = await self._with.control.knocking() if opens else []
         found = {"lanes": lanes, "knocks": knocks, "current": current, "waiting": waiting}

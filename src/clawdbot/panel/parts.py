@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from clawdbot.domain.ports import Clock, Db
 from clawdbot.gateway.control import Control
+from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.logins import Logins
 from clawdbot.gateway.setup import Setup
 from clawdbot.gateway.ws import Sockets
@@ -18,6 +19,7 @@ class Panel:
     logins: Logins
     setup: Setup
     control: Control
+    conversations: Conversations
     sockets: Sockets
     secure: bool = False
     proxies: tuple[str, ...] = ()

@@ -7,11 +7,20 @@ import msgspec
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Message, tainted
 from clawdbot.domain.ports import Tx
-from clawdbot.store import search
+from clawdbot.store import outbox, rights, search
 from clawdbot.store.sql import values
 
 ADDRESS = msgspec.json.Decoder(Address)
 _MESSAGE = msgspec.json.Decoder(Message)
+_NEVER = 1e18
+_FORGETS = (
+    "summaries.forget",
+    "transcript.forget",
+    "steps.forget",
+    "waits.forget",
+    "turns.forget",
+    "conversations.forget",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +94,19 @@ def get(tx: Tx, conversation: str) -> Conversation | None:
     return tx.one(Conversation, "conversations.get", id=conversation)
 
 
-def of_user(tx: Tx, user: str, receiver: str, most: int = 200) -> list[Conversation]:
-    """List a user's conversations on a receiver, newest first."""
-    return tx.all(Conversation, "conversations.of_user", user_id=user, receiver=receiver, most=most)
+def of_user(
+    tx: Tx, user: str, receiver: str, most: int, before: Conversation | None = None
+) -> list[Conversation]:
+    """List a user's conversations on a receiver, newest first, from behind one of them on."""
+    return tx.all(
+        Conversation,
+        "conversations.of_user",
+        user_id=user,
+        receiver=receiver,
+        most=most,
+        before=before.session_last if before is not None else _NEVER,
+        before_id=before.id if before is not None else "",
+    )
 
 
 def add(tx: Tx, conversation: Conversation, now: float) -> None:
@@ -137,6 +156,19 @@ def set_title(tx: Tx, conversation: str, title: str) -> None:
 def set_model(tx: Tx, conversation: str, route: str) -> None:
     """Choose a route for a conversation; empty for the default."""
     tx.run("conversations.model", id=conversation, model=route)
+
+
+def forget(tx: Tx, conversation: str, now: float) -> None:
+    """Forget a conversation whole: its words, turns, steps and questions, wherever they are kept.
+
+    That its messages came stays, and what they cost: a repetition is still known, sums still right.
+    """
+    for approval in rights.forget(tx, conversation, now):
+        outbox.forget_asked(tx, approval)
+    tx.run("inbox.forget", id=conversation, empty=b"")
+    for query in _FORGETS:
+        tx.run(query, id=conversation)
+    search.forget_conversation(tx, conversation)
 
 
 def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float) -> None:

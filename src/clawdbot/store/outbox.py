@@ -108,6 +108,12 @@ def asked(tx: Tx, approval: str) -> list[Row]:
     return tx.all(Row, "outbox.between", low=f"{approval}:ask:", high=f"{approval}:ask;")
 
 
+def forget_asked(tx: Tx, approval: str) -> None:
+    """Forget the words of a question wherever it was delivered."""
+    low, high = f"{approval}:ask:", f"{approval}:ask;"
+    tx.run("outbox.blank", low=low, high=high, empty=b"")
+
+
 def open_rows(tx: Tx, destination: str, most: int = 16) -> list[Row]:
     """List what a destination still has to get, in order."""
     return tx.all(Row, "outbox.open", destination=destination, most=most)

@@ -182,6 +182,14 @@ def close(tx: Tx, turn: str, state: State, *, by: str, now: float) -> list[str]:
     return tx.all(str, "approvals.close", turn_id=turn, state=state, decided_by=by, now=now)
 
 
+def forget(tx: Tx, conversation: str, now: float) -> list[str]:
+    """Forget what was asked in a conversation, take back what stands there; name what it was."""
+    asked = tx.all(str, "approvals.in_conversation", id=conversation)
+    tx.run("approvals.forget", id=conversation)
+    tx.run("standings.revoke_in", id=conversation, now=now)
+    return asked
+
+
 def free_code(tx: Tx, wish: str) -> str:
     """Find a code, from the wished one on, that means nothing else, now or lately."""
     code = wish

@@ -62,8 +62,9 @@ def forget(tx: Tx, user: str) -> None:
 
 
 def forget_conversation(tx: Tx, conversation: str) -> None:
-    """Forget what was said in a conversation."""
+    """Forget what was said in a conversation; no byte of it stays in the index."""
     tx.run("search.forget_conversation", conversation=conversation)
+    tx.run("search.purge")
 
 
 def _match(phrase: Phrase) -> str:

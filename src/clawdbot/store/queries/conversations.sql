@@ -41,8 +41,13 @@ UPDATE conversations SET title = :title WHERE id = :id;
 UPDATE conversations SET model = :model WHERE id = :id;
 
 -- name: conversations.of_user
--- List a user's conversations on a receiver, newest first.
+-- List a user's conversations on a receiver, newest first, from behind one of them on.
 SELECT id, receiver, scope, user_id, address, title, model, session_id, session_from, session_last,
        next_position
 FROM conversations WHERE user_id = :user_id AND receiver = :receiver
+                     AND (session_last, id) < (:before, :before_id)
 ORDER BY session_last DESC, id DESC LIMIT :most;
+
+-- name: conversations.forget
+-- Forget a conversation, after all that names it.
+DELETE FROM conversations WHERE id = :id;

@@ -43,3 +43,8 @@ UPDATE inbox SET body = :body WHERE id = :id;
 UPDATE inbox SET outcome = 'turn', conversation_id = :conversation_id, turn_id = :turn_id,
                  user_id = :user_id
 WHERE id = :id AND outcome = 'held';
+
+-- name: inbox.forget
+-- Forget what came for a conversation; that it came stays, against repetitions.
+UPDATE inbox SET body = :empty
+WHERE turn_id IN (SELECT id FROM turns WHERE conversation_id = :id);

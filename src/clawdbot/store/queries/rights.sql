@@ -113,3 +113,15 @@ SELECT COUNT(*) FROM audit WHERE user_id = :user_id AND at >= :since AND what = 
 -- name: approvals.newest
 -- Name what was asked last.
 SELECT COALESCE(MAX(id), '') FROM approvals;
+
+-- name: approvals.in_conversation
+-- Name everything that was asked in a conversation.
+SELECT id FROM approvals WHERE turn_id IN (SELECT id FROM turns WHERE conversation_id = :id);
+
+-- name: approvals.forget
+-- Forget what was asked in a conversation.
+DELETE FROM approvals WHERE turn_id IN (SELECT id FROM turns WHERE conversation_id = :id);
+
+-- name: standings.revoke_in
+-- Take back every standing yes for a conversation.
+UPDATE standings SET revoked_at = :now WHERE conversation_id = :id AND revoked_at IS NULL;

@@ -41,3 +41,11 @@ UPDATE waits SET state = :state, answer = :answer WHERE id = :id AND state = 'op
 -- name: waits.close
 -- Wait no longer: the turn has ended.
 UPDATE waits SET state = 'closed' WHERE turn_id = :turn_id AND state = 'open' RETURNING id;
+
+-- name: steps.forget
+-- Forget the steps of a conversation's turns.
+DELETE FROM steps WHERE turn_id IN (SELECT id FROM turns WHERE conversation_id = :id);
+
+-- name: waits.forget
+-- Forget what a conversation's turns waited for.
+DELETE FROM waits WHERE turn_id IN (SELECT id FROM turns WHERE conversation_id = :id);

@@ -32,3 +32,13 @@ WHERE session_id = :session_id ORDER BY upto DESC LIMIT 1;
 INSERT INTO summaries (session_id, upto, user_id, body, source, taint, tokens, at)
 VALUES (:session_id, :upto, :user_id, :body, :source, :taint, :tokens, :at)
 ON CONFLICT (session_id, upto) DO NOTHING;
+
+-- name: transcript.forget
+-- Forget what was said in a conversation.
+DELETE FROM transcript WHERE conversation_id = :id;
+
+-- name: summaries.forget
+-- Forget what stands for a conversation's turns.
+DELETE FROM summaries WHERE session_id IN (
+    SELECT session_id FROM turns WHERE conversation_id = :id
+    UNION SELECT session_id FROM transcript WHERE conversation_id = :id);

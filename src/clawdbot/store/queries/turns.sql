@@ -152,3 +152,7 @@ UNION ALL SELECT state, COUNT(*) FROM turns WHERE state = 'dead' GROUP BY state;
 -- name: turns.oldest
 -- Tell since when the oldest waiting turn waits.
 SELECT MIN(created_at) FROM turns WHERE finished_at IS NULL AND state <> 'parked';
+
+-- name: turns.forget
+-- Forget a conversation's turns, after all that names them.
+DELETE FROM turns WHERE conversation_id = :id;
