@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import hands, search
+from bench import hands, search, viewers
 from bench.spine import Plan, measured
 from bench.table import Row, markdown
 
@@ -48,6 +48,13 @@ async def test_a_tiny_bench_of_hands_measures_all() -> None:
 async def test_a_tiny_bench_of_searching_measures_all(tmp_path: Path) -> None:
     found = await search.measure(tmp_path, 200)
     assert {"p50", "worst", "needle (1)", "nothinglikeit (0)"} <= found.keys()
+
+
+async def test_a_tiny_bench_of_viewers_measures_all() -> None:
+    found = await viewers.measure(2, 0.2)
+    assert 4 == len(found)
+    assert all(value >= 0 for value in found.values())
+    assert 1 <= found["frames a viewer, calm"]
 
 
 async def test_a_tiny_bench_fills_its_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from clawdbot.gateway.search import Search
 from clawdbot.gateway.server import Server, check_binding
 from clawdbot.gateway.ws import Sockets
 from clawdbot.ops.checkpoints import Checkpoints
+from clawdbot.ops.load import Meter
 from clawdbot.ops.metrics import Metrics
 from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
@@ -49,9 +50,15 @@ async def serve(
     async with assembled(loaded, outside, stop.set, reload) as service:
         await service.journal.recover()
         checkpoints = _checkpoints(service.control, loaded)
-        sockets = _sockets(service)
+        overview = Overview(
+            control=service.control,
+            router=service.router,
+            settings=loaded.core,
+            load=Meter(service.clock, loaded.home).read,
+        )
+        sockets = _sockets(service, overview)
         server = Server(loaded.core.gateway, service.logins, service.bus)
-        routes = _routes(service, sockets, Metrics(service.bus))
+        routes = _routes(service, sockets, overview, Metrics(service.bus))
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
             address = loaded.core.gateway.public_url or f"http://127.0.0.1:{port}"
             service.control.address = address
@@ -82,8 +89,7 @@ async def serve(
     return bool(reloads)
 
 
-def _sockets(service: Service) -> Sockets:
-    overview = Overview(db=service.db, clock=service.clock, epoch=service.epoch)
+def _sockets(service: Service, overview: Overview) -> Sockets:
     return Sockets(
         inbox=service.inbox,
         stream=service.stream,
@@ -94,9 +100,11 @@ def _sockets(service: Service) -> Sockets:
     )
 
 
-def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route, ...]:
+def _routes(
+    service: Service, sockets: Sockets, overview: Overview, metrics: Metrics
+) -> tuple[Route, ...]:
     talks = _conversations(service)
-    parts = (service.control, Search(service.db), talks, *service.added.parts)
+    parts = (service.control, overview, Search(service.db), talks, *service.added.parts)
     pages = panel.Panel(
         db=service.db,
         clock=service.clock,
@@ -105,6 +113,7 @@ def _routes(service: Service, sockets: Sockets, metrics: Metrics) -> tuple[Route
         control=service.control,
         conversations=talks,
         sockets=sockets,
+        overview=overview,
         proxies=service.loaded.core.gateway.trusted_proxies,
         secure=service.loaded.core.gateway.public_url.startswith("https://"),
     )

@@ -18,7 +18,8 @@ _FOLDERS = {"zh": "zh_CN"}
 
 def say(language: str, english: str, /, **values: object) -> str:
     """Give the sentence in a language (English where unknown), its `{names}` filled in."""
-    found = english if language == "en" else _catalogue(language).gettext(english)
+    # The catalogue's entry for nothing is its own header.
+    found = english if language == "en" or not english else _catalogue(language).gettext(english)
     return found.format(**values) if values else found
 
 

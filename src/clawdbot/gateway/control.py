@@ -47,6 +47,7 @@ class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
     reason: str
     remedy: str
+    paused: bool = False
 
 
 class Undelivered(msgspec.Struct, frozen=True, kw_only=True):

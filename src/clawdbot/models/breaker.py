@@ -6,6 +6,7 @@
 A probe is one call that gets little time to its first token, more at each try.
 """
 
+from enum import StrEnum
 from math import inf
 
 _PROBE_S = 5.0
@@ -16,6 +17,14 @@ _BACKOFF_S = 0.25
 def backoff(attempt: int, after: float | None, jitter: float) -> float:
     """Tell the wait before retry `attempt` (from 0), never less than the provider asks for."""
     return max(_BACKOFF_S * float(1 << attempt) * (0.5 + jitter / 2), after or 0.0)
+
+
+class BreakerState(StrEnum):
+    """Whether a provider is asked: as usual, not for now, or to see whether it lives again."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "probing"
 
 
 class Breaker:
@@ -39,6 +48,12 @@ class Breaker:
         # The next probe waits for this one, which may end without a word (a stopped turn).
         self._probing, self._until = True, now + limit
         return limit
+
+    def state(self, now: float) -> tuple[BreakerState, float]:
+        """Tell how it stands, and for how many seconds nothing is asked."""
+        if now < self._until and not self._probing:
+            return BreakerState.OPEN, self._until - now
+        return BreakerState.PROBING if self._opened else BreakerState.CLOSED, 0.0
 
     def succeeded(self) -> None:
         """Note that the provider lives."""

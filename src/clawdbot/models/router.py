@@ -21,12 +21,14 @@ from clawdbot.domain.errors import (
     ModelHostUnknown,
     ModelLimited,
     ModelMalformed,
+    ModelRejected,
     ModelTimedOut,
     ModelUnset,
+    first_line,
 )
 from clawdbot.domain.ports import Clock
 from clawdbot.domain.settings import Core, Route, When
-from clawdbot.models.breaker import Breaker, backoff
+from clawdbot.models.breaker import Breaker, BreakerState, backoff
 from clawdbot.models.request import Ask, Delta, Provider, Request, Reset, Used
 
 EMERGENCY = "emergency"
@@ -41,6 +43,17 @@ class Leg:
     provider: str
     ask: Ask
     last: bool
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider fares: its breaker, the last failure, and whether nothing was better since."""
+
+    state: BreakerState
+    wait_s: float = 0.0
+    ailing: bool = False
+    failure: str = ""
+    detail: str = ""
+    failed_at: float | None = None
 
 
 class Router:
@@ -64,6 +77,8 @@ class Router:
             name: Breaker(limits.breaker_failures, limits.breaker_open_s) for name in providers
         }
         self._failures: dict[str, ModelFailed] = {}
+        self._failed_at: dict[str, float] = {}
+        self._ailing: set[str] = set()
         self._log = structlog.get_logger("models")
 
     async def complete(self, request: Request) -> AsyncIterator[Delta]:
@@ -97,6 +112,25 @@ class Router:
         except ModelFailed as failure:
             raise first from failure
 
+    def report(self) -> dict[str, Standing]:
+        """Tell how every provider fares, by name."""
+        return {name: self._standing(name) for name in self._providers}
+
+    def _standing(self, provider: str) -> Standing:
+        state, wait_s = self._breakers[provider].state(self._clock.monotonic())
+        failure = self._failures.get(provider)
+        if failure is None:
+            return Standing(state=state)
+        sentence, detail = first_line(type(failure)), str(failure)
+        return Standing(
+            state=state,
+            wait_s=wait_s,
+            ailing=provider in self._ailing,
+            failure=sentence,
+            detail=detail if detail != sentence else "",
+            failed_at=self._failed_at[provider],
+        )
+
     def _legs(self, request: Request) -> tuple[Leg, Leg | None]:
         """Find the route, and the emergency's where another provider has it."""
         routes = self._settings.model_routing
@@ -127,6 +161,7 @@ class Router:
                         heard = True
                         yield delta
                 breaker.succeeded()
+                self._ailing.discard(leg.provider)
                 return
             except ModelFailed as error:
                 failure = error
@@ -197,6 +232,9 @@ class Router:
         else:
             breaker.succeeded()
         self._failures[provider] = failure
+        self._failed_at[provider] = self._clock.now()
+        if not isinstance(failure, ModelRejected):
+            self._ailing.add(provider)
 
 
 def choose(routes: Mapping[str, Route], request: Request) -> str:

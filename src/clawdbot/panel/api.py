@@ -7,11 +7,13 @@ from clawdbot.domain.people import Area
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
+from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.search import Search
 from clawdbot.tools.trust import Trust
 
 OPERATIONS = (
     Operation("GET", "/status", Control.status, Area.OVERVIEW),
+    Operation("GET", "/overview", Overview.condition, Area.OVERVIEW),
     Operation("GET", "/people", Control.people, Area.PEOPLE),
     Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),

@@ -6,6 +6,7 @@ from clawdbot.domain.ports import Clock, Db
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.logins import Logins
+from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.setup import Setup
 from clawdbot.gateway.ws import Sockets
 
@@ -21,5 +22,6 @@ class Panel:
     control: Control
     conversations: Conversations
     sockets: Sockets
+    overview: Overview
     secure: bool = False
     proxies: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from clawdbot.gateway.route import Caller, Handler, Permission, Route
 from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
+from clawdbot.panel.overview import Overview
 from clawdbot.panel.pages import static
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import framed
@@ -21,6 +22,7 @@ _EVENT = "{event:[1-9][0-9]{0,14}}"
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
     entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
+    overview = Overview(panel)
 
     async def components(request: web.Request, caller: Caller) -> web.Response:
         """Show every part that the pages are made of."""
@@ -52,6 +54,9 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.USER, pages, page=True),
         *_table(Permission.USER, inner),
         *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
+        *_table(
+            Permission.USER, {("GET", "/overview"): overview.show}, area=Area.OVERVIEW, page=True
+        ),
         *_table(
             Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True
         ),

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 from markupsafe import Markup
 
 from clawdbot.domain.people import Area
+from clawdbot.domain.text import told
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.pages import html, moments, page
 from clawdbot.panel.parts import Panel
@@ -24,6 +26,7 @@ class Place:
 
 
 PLACES = (
+    Place("/overview", "Overview", "overview", Area.OVERVIEW),
     Place("/chat", "Chat", "chat"),
     Place("/approvals", "Approvals", "approvals"),
 )
@@ -60,11 +63,12 @@ async def framed(
         for place in PLACES
         if place.area is None or place.area in caller.areas
     ]
-    told = {
+    frame = {
         "me": user,
         "here": here,
         "places": places,
         "moment": moments(user, now),
+        "told": partial(told, user.language),
         "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
     }
-    return page(template, request, caller, told | dict(values), status=status)
+    return page(template, request, caller, frame | dict(values), status=status)

@@ -62,3 +62,39 @@ def spent(tx: Tx, user: str, since: float, *, everybody: bool) -> tuple[float, f
         everybody=int(everybody),
     )
     return found or (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What all users used in a time: the turns that asked a model, their calls, tokens and cost."""
+
+    turns: int
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    cost: float
+
+
+def total(tx: Tx, since: float, until: float) -> Total:
+    """Sum what all users used in a time."""
+    found = tx.one(
+        lambda turns, calls, in_, out, cost: Total(turns, calls, int(in_), int(out), float(cost)),
+        "usage.total",
+        since=since,
+        until=until,
+    )
+    return found or Total(0, 0, 0, 0, 0.0)
+
+
+def first_tokens(tx: Tx, since: float, most: int) -> list[float]:
+    """List how long the newest calls since a time took to their first token, in seconds."""
+    return tx.all(float, "usage.first_tokens", since=since, most=most)
+
+
+def by_user(tx: Tx, since: float, until: float) -> dict[str, float]:
+    """Sum what each user spent in a time, in US dollars, by name."""
+    return dict(
+        tx.all(
+            lambda name, cost: (str(name), float(cost)), "usage.by_user", since=since, until=until
+        )
+    )

@@ -43,6 +43,7 @@ def test_an_answer_is_in_the_language_of_the_words(words: str, default: str, exp
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("", ""),
         ("Stopped.", "已停止。"),
         ("127.0.0.1: Stopped.", "127.0.0.1: 已停止。"),
         ("127.0.0.1: something else", "127.0.0.1: something else"),

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from clawdbot.models.breaker import Breaker, backoff
+from clawdbot.models.breaker import Breaker, BreakerState, backoff
 
 
 def test_the_wait_grows_and_honours_what_was_asked() -> None:
@@ -68,3 +68,18 @@ def test_a_wish_to_wait_is_kept_within_reason(asked: float, spared: float) -> No
     breaker.hold(0.0, asked)
     assert 0.0 == breaker.allowance(spared - 0.1)
     assert inf == breaker.allowance(spared)
+
+
+def test_it_tells_how_it_stands() -> None:
+    breaker = Breaker(1, 30.0)
+    assert (BreakerState.CLOSED, 0.0) == breaker.state(0.0)
+    breaker.failed(0.0, hung=False)
+    assert (BreakerState.OPEN, 20.0) == breaker.state(10.0)
+    assert (BreakerState.PROBING, 0.0) == breaker.state(30.0)
+    breaker.allowance(30.0)
+    assert (BreakerState.PROBING, 0.0) == breaker.state(31.0)
+    breaker.failed(31.0, hung=False)
+    assert (BreakerState.OPEN, 60.0) == breaker.state(31.0)
+    breaker.allowance(91.0)
+    breaker.succeeded()
+    assert (BreakerState.CLOSED, 0.0) == breaker.state(92.0)

@@ -161,7 +161,8 @@ export async function refresh() {
 }
 for (const part of document.querySelectorAll("[data-part]")) part.dataset.was = part.outerHTML;
 
-// --- Boards: `data-value="board.name"` shows a number; any other change has the parts asked for again.
+// --- Boards: `data-value="board.name"` shows a number; another change has the parts asked for again,
+// of a board with a `mark` only one of the mark.
 
 function lookUp(data, path) {
   return path.split(".").reduce((value, key) => value?.[key], data);
@@ -170,13 +171,13 @@ function lookUp(data, path) {
 function changed(board, data) {
   for (const each of document.querySelectorAll(`[data-value^="${board}."]`)) {
     const value = lookUp(data, each.dataset.value.slice(board.length + 1));
-    const text = value === undefined || value === null ? "–" : String(value);
+    const text = value === undefined || value === null ? "–" : value.toLocaleString(document.documentElement.lang);
     if (each.textContent !== text) each.textContent = text;
   }
   document.dispatchEvent(new CustomEvent("board", { detail: { board, data } }));
 }
 
-const seen = new Set();
+const seen = new Map();
 let wait = 1000;
 function watch() {
   const away = document.getElementById("away");
@@ -192,9 +193,10 @@ function watch() {
     const frame = JSON.parse(data);
     if (frame.type !== "changed") return;
     changed(frame.board, frame.data);
+    const mark = frame.data?.mark ?? data;
     // The first value is what the page was made from.
-    if (seen.has(frame.board)) refresh();
-    seen.add(frame.board);
+    if (seen.has(frame.board) && seen.get(frame.board) !== mark) refresh();
+    seen.set(frame.board, mark);
   });
   socket.addEventListener("close", ({ code }) => {
     if (code === 4001) return void (location.href = "/login");
