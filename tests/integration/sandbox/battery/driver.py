@@ -33,7 +33,7 @@ from tests.integration.sandbox.battery import cases
 from tests.integration.sandbox.battery.cases import Without
 
 ATTACKS = Path(__file__).with_name("attacks.py")
-LIMITS = Limits(wall_s=8, cpu_s=1, memory_mb=256, processes=16, files=64, file_mb=16, tmp_mb=16)
+LIMITS = Limits(wall_s=90, cpu_s=1, memory_mb=256, processes=16, files=64, file_mb=16, tmp_mb=16)
 WHOLE = Without()
 APART = {"memory_of_many", "outlive"}  # one may end its box, the other is seen from outside
 
