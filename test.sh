@@ -136,7 +136,7 @@ run_tests() {
     pytest "${arguments[@]}" "${paths[@]}"
     return
   fi
-  spread=(--numprocesses auto --maxprocesses 4 --dist worksteal)
+  spread=(--numprocesses auto --maxprocesses 4)
   rm -f .coverage
   for suite in "${suites[@]}"; do
     printf '\n-- %s\n' "$suite"
@@ -145,6 +145,11 @@ run_tests() {
     case "$mode $suite" in
       fast*) ;;
       *unit | *contract | *integration | *attack) covered=(--cov --cov-append --cov-report=) ;;
+    esac
+    # A journey's file shares an installation or a service: it stays with one worker.
+    case $suite in
+      journey) spread+=(--dist loadfile --no-loadscope-reorder) ;;
+      *) spread+=(--dist worksteal) ;;
     esac
     pytest -q "${spread[@]}" "${covered[@]}" "${arguments[@]}" "tests/$suite" || failed+=("$suite")
   done
