@@ -27,6 +27,7 @@ from clawdbot.durable.journal import Ambiguous, Journal, Rule, Step
 from clawdbot.models.router import Router
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.turns import Turn
+from clawdbot.tools.described import plain
 from clawdbot.tools.registry import Grant, Ready, Registry
 
 _REFUSED = {
@@ -34,6 +35,8 @@ _REFUSED = {
     "refused": "The user said no. Do not ask again; say what you would have done.",
     "asked too often": "Too much was asked in this turn. Say what is left to do.",
 }
+_TELL_S = 0.5
+_TELL_MOST = 200
 _UNKNOWN = "It is not known whether this happened; it was not repeated."
 
 
@@ -41,7 +44,8 @@ _UNKNOWN = "It is not known whether this happened; it was not repeated."
 class Tools:
     """What every turn's loop works with.
 
-    `record` writes to the audit, `rights` reads what a turn may do now, `roles` are custom ones.
+    `record` writes to the audit, `rights` reads what a turn may do now, `roles` are custom ones,
+    `tell` shows how far a turn's tool is.
     """
 
     router: Router
@@ -53,6 +57,7 @@ class Tools:
     record: Callable[[Tx, Entry], object]
     rights: Callable[[Turn, tuple[str, ...]], Awaitable[Rows]]
     roles: Callable[[], Mapping[str, Level]]
+    tell: Callable[[Turn, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,22 @@ class _Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     text: str
     failed: bool = False
+
+
+class _Telling:
+    """Shows how far a call is, a little at a time; what comes too soon is left out."""
+
+    def __init__(self, tools: Tools, turn: Turn, tool: str) -> None:
+        self._with = tools
+        self._turn = turn
+        self._tool = tool
+        self._next = 0.0
+
+    def __call__(self, text: str) -> None:
+        now = self._with.clock.monotonic()
+        if now >= self._next:
+            self._next = now + _TELL_S
+            self._with.tell(self._turn, self._tool, plain(text, _TELL_MOST))
 
 
 class _Unsure(Exception):  # noqa: N818 - a state of knowledge
@@ -325,4 +346,5 @@ class Acts:
             source=Source.MODEL,
             tainted=tainted,
             conversation=scene.conversation,
+            tell=_Telling(self._with, self._turn, call.tool),
         )

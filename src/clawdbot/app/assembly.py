@@ -283,6 +283,7 @@ def _engine(
             record=ground.audit.append,
             rights=rights_of,
             roles=lambda: ground.roles,
+            tell=ground.stream.tell,
         ),
         commands=Commands(routes_of(core)),
         settings=core,

@@ -167,7 +167,8 @@ class Screen:
                 self._shown = ""
             case frames.Tool():
                 self._restarted = False
-                self._line(self._terminal.say("(uses {tool})", tool=frame.name), dim=True)
+                tool = ": ".join(filter(None, (frame.name, frame.text)))
+                self._line(self._terminal.say("(uses {tool})", tool=tool), dim=True)
             case frames.Delta():
                 if self._restarted:
                     self._restarted = False

@@ -15,6 +15,7 @@ class LiveKind(StrEnum):
     DELTA = "delta"
     RESET = "reset"
     TOOL = "tool"
+    PROGRESS = "progress"
     ASKED = "asked"
     SENT = "sent"
     FINAL = "final"
@@ -27,7 +28,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `text` is what was said, the delta, the tool's name, an approval's id or the final text;
     `event` is the transcript's position once the turn is committed, `ref` names the shown message
-    once a stub is out (SENT).
+    once a stub is out (SENT), or the tool that tells how far it is (PROGRESS).
     """
 
     kind: LiveKind

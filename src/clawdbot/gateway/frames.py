@@ -129,11 +129,12 @@ class Reset(_Frame, frozen=True, kw_only=True):
 
 
 class Tool(_Frame, frozen=True, kw_only=True):
-    """A tool is being used."""
+    """A tool is being used; `text` is what it says of how far it is."""
 
     conversation: str
     turn: str
     name: str
+    text: str = ""
 
 
 class Final(_Frame, frozen=True, kw_only=True):

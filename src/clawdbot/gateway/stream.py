@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 
 from clawdbot.domain.events import Live, LiveKind
+from clawdbot.store.turns import Turn
 
 _BACKLOG_MAX = 2000
 _BEGINS = frozenset({LiveKind.STARTED, LiveKind.RESET})
@@ -34,6 +35,10 @@ class LocalStream:
             listener.put(live)
         for follow in self._followers:
             follow(live)
+
+    def tell(self, turn: Turn, tool: str, text: str) -> None:
+        """Show how far a turn's tool is."""
+        self.publish(Live(kind=LiveKind.PROGRESS, turn=turn.id, to=turn.to, ref=tool, text=text))
 
     @contextmanager
     def followed(self, follow: Callable[[Live], None]) -> Iterator[None]:

@@ -287,6 +287,8 @@ class Connection:
                 )
             case LiveKind.TOOL:
                 return frames.Tool(conversation=name, turn=turn, name=live.text)
+            case LiveKind.PROGRESS:
+                return frames.Tool(conversation=name, turn=turn, name=live.ref, text=live.text)
             case LiveKind.SENT | LiveKind.ASKED:
                 return None
             case LiveKind.FINAL | LiveKind.STOPPED | LiveKind.FAILED:

@@ -108,7 +108,8 @@ class Plugins:
             taken = self.registry.replace(f"plugin {row.name}", tools)
             self.left_out[row.name] = taken
             if taken or not whole:
-                _log(row.name).warning("left out", names=taken, whole=whole)
+                log = structlog.get_logger("plugin")
+                log.warning("left out", plugin=row.name, names=taken, whole=whole)
 
     async def begin(self) -> None:
         """Offer what is trusted, and forget what is kept of anything else."""
@@ -136,7 +137,8 @@ class Plugins:
         except msgspec.DecodeError as error:
             raise BadInput(f"{found.name}: {error}") from error
         user = await self._db.write(lambda tx: self._begun(tx, found, arguments))
-        answer = await self._call(row, user, found, arguments, files, own=True)
+        heard = hearing(row.name)
+        answer = await self._call(row, user, found, arguments, files, heard, own=True)
         return Ran(value=answer.value, text=_text(answer), files=dict(answer.files))
 
     def _find(self, function: str) -> tuple["Row", Function]:
@@ -177,7 +179,8 @@ class Plugins:
             # To a model, a file is its text.
             files = {f"{name}.txt": str(given[name]).encode() for name in takes & given.keys()}
             named = {name: f"{name}.txt" for name in takes & given.keys()}
-            return _text(await self._call(row, grant.user.id, function, given | named, files))
+            user, given, heard = grant.user.id, given | named, hearing(row.name, grant.tell)
+            return _text(await self._call(row, user, function, given, files, heard))
 
         manifest = Manifest(
             name=function.name,
@@ -206,6 +209,7 @@ class Plugins:
         function: Function,
         arguments: Mapping[str, object],
         files: Mapping[str, bytes],
+        heard: Heard,
         *,
         own: bool = False,
     ) -> Answer:
@@ -240,7 +244,7 @@ class Plugins:
         )
         # Functions with the same rights share a worker: one with less never runs beside more.
         rights = (*function.paths, *function.hosts, *function.secrets, function.kind)
-        return await self.pool.call((row.hash, *rights, user), program, order, hearing(row.name))
+        return await self.pool.call((row.hash, *rights, user), program, order, heard)
 
     def _unchanged(self, row: "Row") -> bool:
         """Look at a plugin's files again where they were touched; not at an installed package's."""
@@ -308,8 +312,8 @@ def _text(answer: Answer) -> str:
     return "\n".join(filter(None, [text[:_TEXT_MOST], *files]))
 
 
-def hearing(plugin: str) -> Heard:
-    """Log what a plugin says aside."""
+def hearing(plugin: str, tell: Callable[[str], None] = lambda _: None) -> Heard:
+    """Log what a plugin says aside, and tell how far it is."""
     log = structlog.get_logger("plugin")
 
     def hear(said: Printed | Progress) -> None:
@@ -317,10 +321,6 @@ def hearing(plugin: str) -> Heard:
             log.info("printed", plugin=plugin, text=said.text)
         else:
             log.info("progress", plugin=plugin, text=said.text, share=said.share)
+            tell(said.text if said.share is None else f"{said.text} ({said.share:.0%})")
 
     return hear
-
-
-def _log(plugin: str) -> structlog.stdlib.BoundLogger:
-    bound: structlog.stdlib.BoundLogger = structlog.get_logger("plugin").bind(plugin=plugin)
-    return bound

@@ -28,7 +28,10 @@ _NO_LIMITS: Mapping[str, int] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """For whom, where and in which light a call acts; `now` and `id` make it repeatable."""
+    """For whom, where and in which light a call acts; `now` and `id` make it repeatable.
+
+    `tell` shows whoever waits how far it is.
+    """
 
     user: User
     to: Address
@@ -39,6 +42,7 @@ class Grant:
     source: Source
     tainted: bool
     conversation: str = ""
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

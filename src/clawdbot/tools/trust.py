@@ -27,6 +27,7 @@ from clawdbot.tools.packages import Package
 from clawdbot.tools.plugins import Kept, Plugins, hearing, read
 
 _TEST_S = 120.0
+_UNKNOWN = "There is no plugin of that name. See `clawdbot plugin list`."
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +138,7 @@ class Trust:
         known = await self._decisions.withdraw(_plain(name), self._of(name))
         there = await asyncio.to_thread(packages.removed, name, self._folder)
         if not known and not there:
-            raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
+            raise BadInput(_UNKNOWN)
         await self._plugins.refresh()
 
     async def test(self, name: str) -> Tested:
@@ -212,7 +213,7 @@ class Trust:
         await self._plugins.refresh()
         found = (await asyncio.to_thread(packages.discovered, self._folder)).get(name)
         if found is None:
-            raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
+            raise BadInput(_UNKNOWN)
         if isinstance(found, PluginFailed):
             raise found
         return found
@@ -231,10 +232,7 @@ class Trust:
     async def _trust(self, package: Package) -> Shown:
         told = await self._told(package)
         kept = Kept(
-            main=package.main,
-            more=package.more,
-            installed=package.installed,
-            told=told.decode(),
+            main=package.main, more=package.more, installed=package.installed, told=told.decode()
         )
         shown, of = msgspec.json.encode(kept), self._of(package.name, *read(told))
         await self._decisions.trust(package.name, package.hash, shown, of, package.publisher)
@@ -267,5 +265,5 @@ class Trust:
 def _plain(name: str) -> str:
     """Give a name that could be a plugin's; raises BadInput."""
     if not packages.NAME.fullmatch(name):
-        raise BadInput("There is no plugin of that name. See `clawdbot plugin list`.")
+        raise BadInput(_UNKNOWN)
     return name

@@ -26,8 +26,8 @@ def said(text: str, turn: str) -> Said:
     return Said(conversation="main", turn=turn, text=text)
 
 
-def tool(name: str) -> Tool:
-    return Tool(conversation="main", turn="t", name=name)
+def tool(name: str, text: str = "") -> Tool:
+    return Tool(conversation="main", turn="t", name=name, text=text)
 
 
 def make(*, grows: bool = True) -> Screen:
@@ -52,6 +52,7 @@ def make(*, grows: bool = True) -> Screen:
             [delta("on"), RESET, delta("one two"), final("one two")],
             "on\n(The answer starts over.)\none two\n",
         ),
+        ([tool("disk"), tool("disk", "half"), final("a")], "(uses disk)\n(uses disk: half)\na\n"),
         ([delta("on"), RESET, final("one two")], "on\none two\n"),
         ([delta("no", "other"), final("no", "other"), final("yes")], "no\nyes\n"),
         (

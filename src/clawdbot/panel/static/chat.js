@@ -265,7 +265,7 @@ const on = {
   },
 
   tool(frame) {
-    if (!done.has(frame.turn)) doing(answer(frame.turn), say.tool);
+    if (!done.has(frame.turn)) doing(answer(frame.turn), frame.text || say.tool);
   },
 
   delta(frame) {
