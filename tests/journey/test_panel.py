@@ -104,7 +104,8 @@ def test_a_guest_sees_their_own_and_no_more(running: tuple[Service, str], place:
             look_over(person, service, page)
         for page in set(PAGES) - set(open_):
             person.driver.get(service.address + page)
-            assert "You do not have permission" in person.texts("body")[0], page
+            assert ["不可以"] == person.texts("h1"), page
+            assert "你没有这个权限" in person.texts("main")[0], page
 
 
 def set_up(person: Person, link: str) -> None:

@@ -45,15 +45,20 @@ class Caller:
 
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+Fault = Callable[[web.Request, Caller, int, str], web.Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method and path with its permission; a `page` shows a log-in form to a stranger."""
+    """One method and path with its permission.
+
+    To a page a stranger comes by way of the log-in; `page` tells people of a failure (its HTTP
+    status, its words) as a page does.
+    """
 
     method: str
     path: str
     permission: Permission
     handler: Handler
     area: Area | None = None
-    page: bool = False
+    page: Fault | None = None

@@ -127,15 +127,20 @@ class Server:
         async def handle(request: web.Request) -> web.StreamResponse:
             caller = await self._caller(route, request)
             if caller is None:
-                if route.page:
+                if route.page is not None:
                     raise web.HTTPSeeOther("/login")
                 raise web.HTTPUnauthorized
             if caller.user is not None:
                 request[LANGUAGE] = caller.user.language
-            if route.area is not None and route.area not in caller.areas:
-                raise Denied
-            await self._check_origin(route, request, caller)
-            return await route.handler(request, caller)
+            try:
+                if route.area is not None and route.area not in caller.areas:
+                    raise Denied
+                await self._check_origin(route, request, caller)
+                return await route.handler(request, caller)
+            except Failure as error:
+                if route.page is None:
+                    raise
+                return route.page(request, caller, _status(error), str(error))
 
         return handle
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from clawdbot.domain.people import User
-from clawdbot.domain.text import LANGUAGES, language_of, say
+from clawdbot.domain.text import LANGUAGES, language_of, say, told
 from clawdbot.gateway.route import Caller
 
 if TYPE_CHECKING:
@@ -98,6 +98,12 @@ def moments(user: User, now: float) -> Callable[..., str]:
         return when(at, now, zone, user.language, exact=exact)
 
     return moment
+
+
+def fault(request: web.Request, caller: Caller, status: int, text: str) -> web.Response:
+    """Tell what went wrong, in a page."""
+    words = told(language_for(request, caller), text)
+    return page("fault", request, caller, {"words": words}, status=status)
 
 
 async def static(request: web.Request, _: Caller) -> web.Response:

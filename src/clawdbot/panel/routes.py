@@ -8,7 +8,7 @@ from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
 from clawdbot.panel.overview import Overview
-from clawdbot.panel.pages import static
+from clawdbot.panel.pages import fault, static
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import framed
 
@@ -78,7 +78,7 @@ def _table(
             permission=permission,
             handler=handler,
             area=area,
-            page=page,
+            page=fault if page else None,
         )
         for (method, path), handler in handlers.items()
     )
