@@ -19,8 +19,7 @@ def command() -> None:
 def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
     """List the servers of the settings, how they fare and what they do."""
     found = asked(terminal, Servers.listed)
-    told = (s.problem or ", ".join(tool.name for tool in s.tools) for s in found)
-    rows = [(s.name, word_of(terminal, s.state), terminal.say(s.effect), next(told)) for s in found]
+    rows = [(s.name, word_of(terminal, s.state), terminal.say(s.effect), s.about) for s in found]
     terminal.listing(("Name", "State", "Effect", "Tools"), rows, found if as_json else None)
 
 

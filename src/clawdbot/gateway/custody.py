@@ -163,7 +163,7 @@ class Custody:
                 at=now,
                 kind=kind,
                 what=what,
-                user_id=next((owner.id for owner in people.owners(tx)), ""),
+                user_id=people.first_owner(tx),
                 decision="allow",
                 rule="owner",
                 arguments=sha256(name.encode()).hexdigest(),

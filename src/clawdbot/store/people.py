@@ -46,6 +46,11 @@ def owners(tx: Tx) -> list[User]:
     return tx.all(User, "people.owners")
 
 
+def first_owner(tx: Tx) -> str:
+    """Give the id of the owner as whom commands act; empty while there is none."""
+    return next((owner.id for owner in owners(tx)), "")
+
+
 def add(tx: Tx, user: User, now: float, password: str = "") -> None:
     """Add a user; `password` is an argon2 hash."""
     tx.run("people.add", password=password, created_at=now, **values(user))

@@ -40,8 +40,7 @@ class Decisions:
         """
 
         def work(tx: Tx) -> None:
-            entry = self.entry(tx, name, "trust", digest)
-            self._record(tx, entry)
+            entry = self.note(tx, name, "trust", digest)
             before = plugins.get(tx, name, self._kind)
             if before is not None and before.hash != digest:
                 _revoke(tx, of, entry.at)
@@ -64,24 +63,23 @@ class Decisions:
 
         def work(tx: Tx) -> bool:
             known = plugins.remove(tx, name, self._kind)
-            entry = self.entry(tx, name, "remove")
-            self._record(tx, entry)
-            _revoke(tx, of, entry.at)
+            _revoke(tx, of, self.note(tx, name, "remove").at)
             return known
 
         return await self._db.write(work)
 
-    def entry(self, tx: Tx, name: str, decision: str, digest: str = "") -> Entry:
-        """Tell the record of a decision."""
-        owners = people.owners(tx)
-        return Entry(
+    def note(self, tx: Tx, name: str, decision: str, digest: str = "") -> Entry:
+        """Put a decision on record."""
+        entry = Entry(
             at=self._clock.now(),
             kind=Kind.ADMIN,
             what=f"{self._kind} {name}",
-            user_id=owners[0].id if owners else "",
+            user_id=people.first_owner(tx),
             decision=decision,
             arguments=digest,
         )
+        self._record(tx, entry)
+        return entry
 
 
 def _revoke(tx: Tx, of: Of, now: float) -> None:

@@ -157,12 +157,11 @@ class Plugins:
 
     def _begun(self, tx: Tx, function: Function, arguments: object) -> str:
         """Record a call of the owner's before it happens, where it has an effect; give their id."""
-        owners = people.owners(tx)
         entry = Entry(
             at=self._clock.now(),
             kind=Kind.EFFECT,
             what=function.name,
-            user_id=owners[0].id if owners else "",
+            user_id=people.first_owner(tx),
             decision="allow",
             rule="command line",
             arguments=digest_of(canonical(arguments)),

@@ -50,6 +50,11 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     hash: str = ""
     tools: tuple[Described, ...] = ()
 
+    @property
+    def about(self) -> str:
+        """Tell what is wrong with it, or name its tools."""
+        return self.problem or ", ".join(tool.name for tool in self.tools)
+
 
 @dataclass(slots=True)
 class _Server:

@@ -89,7 +89,6 @@ class Trust:
         self._clock = clock
         self._sandbox = sandbox
         self._plugins = plugins
-        self._record = record
         self._decisions = Decisions(db, clock, record, PLUGIN)
 
     async def listed(self) -> list[Shown]:
@@ -160,8 +159,7 @@ class Trust:
             user = people.by_name(tx, wish.user) if wish.user else None
             if wish.user and user is None:
                 raise BadInput("There is no user of that name. See `clawdbot user list`.")
-            entry = self._decisions.entry(tx, wish.tool, "grant")
-            self._record(tx, entry)
+            entry = self._decisions.note(tx, wish.tool, "grant")
             new = NewStanding(
                 id=self._clock.ulid(),
                 user_id=user.id if user else "",
@@ -202,7 +200,7 @@ class Trust:
         def work(tx: Tx) -> int:
             count = int(rights.revoke(tx, what, now)) or rights.revoke_tool(tx, what, now)
             if count:
-                self._record(tx, self._decisions.entry(tx, what, "revoke"))
+                self._decisions.note(tx, what, "revoke")
             return count
 
         if not (count := await self._db.write(work)):
