@@ -25,16 +25,6 @@ TINY = Plan(
     paced_every_s=0.0,
     size=False,
 )
-STARTS = """
-import sys
-from clawdbot.cli.cmd_start import _lightly
-with _lightly():
-    from clawdbot.app import assembly, serving
-    from clawdbot.ops import logs
-print(*{name.partition('.')[0] for name in sys.modules})
-"""
-# What only a page, a scrape or a password needs, and what nobody colours.
-LATER = {"argon2", "jinja2", "markdown_it", "nh3", "prometheus_client", "rich"}
 
 
 async def test_a_tiny_bench_of_hands_measures_all() -> None:
@@ -72,13 +62,6 @@ def test_a_missed_goal_is_marked() -> None:
     *_, first, second = markdown([row, rate]).splitlines()
     assert ["start", "1.00 s", "2.00 s", "<= 3 s", "**2.00** (missed)", "<= 1.5 x"] == cells(first)
     assert ["rate", "**2.00** (missed)", ">= 3"] == cells(second)
-
-
-def test_a_service_starts_without_what_it_may_never_need() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", STARTS], capture_output=True, check=True, text=True
-    )
-    assert set() == LATER & set(done.stdout.split())
 
 
 def test_the_floor_stays_under_a_hundred_lines() -> None:

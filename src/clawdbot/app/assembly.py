@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clawdbot.agent import rights
 from clawdbot.agent.acting import Tools
 from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
-from clawdbot.app.hands import Hands, hands_of
-from clawdbot.app.plugins import Added, extended
+from clawdbot.app.hands import Hands, boxes, browsing, hands_of
 from clawdbot.app.reminders import Reminders
 from clawdbot.app.unseal import DATA_FILE
 from clawdbot.config.clock import SystemClock
@@ -41,7 +41,7 @@ from clawdbot.gateway.stream import LocalStream
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
-from clawdbot.sandbox.run import Sandbox
+from clawdbot.ops.opening import Opening
 from clawdbot.store import sqlite, state
 from clawdbot.store.audit import Audit
 from clawdbot.store.media import Files
@@ -50,7 +50,12 @@ from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.turns import Turn
 from clawdbot.store.vault import Vault
 from clawdbot.tools.builtin import notebook
+from clawdbot.tools.builtin.browser import Gear
 from clawdbot.tools.registry import Tool
+
+if TYPE_CHECKING:
+    from clawdbot.app.plugins import Added
+    from clawdbot.sandbox.run import Sandbox
 
 NODE = "local"
 
@@ -62,7 +67,7 @@ class Doors:
     clock: Clock
     connect: sqlite.Connect
     client: Callable[[Net], AbstractAsyncContextManager[Client]]
-    sandbox: Callable[[Path], Sandbox] = Sandbox
+    sandbox: "Callable[[Path], Sandbox]" = boxes
     tools: tuple[Tool, ...] = ()
 
 
@@ -88,7 +93,11 @@ class Service:
     media: Media
     epoch: str
     hands: Hands
-    added: Added
+    added: "Opening[Added]"
+
+    async def more(self) -> tuple[object, ...]:
+        """Give the parts of what an owner may add, open."""
+        return (await self.added()).parts
 
 
 def doors() -> Doors:
@@ -112,7 +121,7 @@ class _Ground:
     vault: Vault
     audit: Audit
     hands: Hands
-    added: Added
+    added: "Opening[Added]"
     roles: Mapping[str, Role]
 
 
@@ -133,7 +142,17 @@ async def assembled(
         epoch = await db.write(lambda tx: state.epoch(tx, clock.ulid()))
         audit = Audit(vault, f"{NODE}:{clock.ulid()}", core.audit.checkpoint_rows)
         hands = hands_of(loaded, client, db, vault, outside.tools, outside.sandbox)
-        async with extended(loaded, db, clock, vault, audit, hands, client) as added:
+
+        def part() -> "AbstractAsyncContextManager[Added]":
+            from clawdbot.app.plugins import extended  # noqa: PLC0415 - with the first use
+
+            return extended(loaded, db, clock, vault, audit, hands, client)
+
+        async def gear() -> Gear:
+            return (await added()).gear
+
+        added = Opening(part)
+        async with added.held(), browsing(loaded, hands.registry, gear):
             ground = _Ground(
                 loaded=loaded,
                 clock=clock,

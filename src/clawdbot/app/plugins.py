@@ -19,7 +19,7 @@ from clawdbot.net.client import Client, authorities
 from clawdbot.net.egress import Rules
 from clawdbot.net.fetch import Guard
 from clawdbot.net.proxy import Pass, Passage, Proxy
-from clawdbot.sandbox.broker import Broker, Errand
+from clawdbot.sandbox.broker import Broker, Errand, Page
 from clawdbot.sandbox.chromium import Browsers
 from clawdbot.sandbox.profile import Bind
 from clawdbot.sandbox.python import selenium
@@ -27,9 +27,8 @@ from clawdbot.sandbox.worker import Around, Line, Order, Pool, Program
 from clawdbot.store.audit import Audit
 from clawdbot.store.plugins import SERVER, SKILL
 from clawdbot.store.vault import Vault
-from clawdbot.tools.builtin.browser import Visits, tools
+from clawdbot.tools.builtin.browser import Gear
 from clawdbot.tools.decisions import Decisions
-from clawdbot.tools.folders import Folders
 from clawdbot.tools.keyring import Keyring
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.servers import Servers
@@ -39,8 +38,9 @@ from clawdbot.tools.trust import Trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What an owner may add."""
+    """What an owner may add, and what it shares with the browser."""
 
+    gear: Gear
     plugins: Plugins
     trust: Trust
     skills: Skills
@@ -65,16 +65,11 @@ async def extended(
     """Offer what is trusted among the tools; workers and their connections end with this."""
     net, home, registry = loaded.core.net, loaded.home, hands.registry
     keyring = Keyring(db, vault)
-    browsers = Browsers(
-        hands.sandbox, home / "data" / "browser", certificates=authorities(net.ca_file)
-    )
+    sandbox, trusted = hands.sandbox(), authorities(net.ca_file)
+    browsers = Browsers(sandbox, home / "data" / "browser", certificates=trusted)
     async with proxy.opened(Guard(net), net, _passed) as egress, browsers.opened():
         ways = _Ways(egress, net, browsers, keyring)
-        folders = Folders(home, loaded.core.files)
-        visits = Visits(browsers, egress, keyring, folders, (net, loaded.core.web))
-        async with visits.opened(), Pool(hands.sandbox, ways.around).opened() as pool:
-            if not browsers.missing:
-                registry.replace("browser", tools(visits))
+        async with Pool(sandbox, ways.around).opened() as pool:
             plugins = Plugins(
                 home,
                 db,
@@ -84,16 +79,15 @@ async def extended(
                 keyring=keyring,
                 record=audit.append,
             )
-            trust = Trust(
-                home, db, clock, sandbox=hands.sandbox, plugins=plugins, record=audit.append
-            )
+            trust = Trust(home, db, clock, sandbox=sandbox, plugins=plugins, record=audit.append)
             decisions = partial(Decisions, db, clock, audit.append)
-            reach = reaching(loaded, hands.sandbox, client, egress)
+            reach = reaching(loaded, sandbox, client, egress)
             skills = _taught(home, hands, decisions(SKILL))
             servers = Servers(loaded.core.mcp.servers, decisions(SERVER), registry, clock, reach)
             for each in (plugins, skills, servers):
                 await each.begin()
-            yield Added(plugins=plugins, trust=trust, skills=skills, servers=servers)
+            gear = Gear(ways.page, keyring, browsers.downloads)
+            yield Added(gear=gear, plugins=plugins, trust=trust, skills=skills, servers=servers)
 
 
 def _taught(home: Path, hands: Hands, decisions: Decisions) -> Skills:
@@ -101,7 +95,7 @@ def _taught(home: Path, hands: Hands, decisions: Decisions) -> Skills:
     skills = Skills(home, decisions, hands.registry)
 
     async def seen() -> tuple[Bind, ...]:
-        return await skills.binds() if await hands.sandbox.moves() else ()
+        return await skills.binds() if await hands.sandbox().moves() else ()
 
     hands.shell.more = seen
     return skills
@@ -130,6 +124,13 @@ class _Ways:
                 yield Around(lines={"net": line})
         else:
             yield Around()
+
+    @asynccontextmanager
+    async def page(self, rules: Rules) -> AsyncIterator[Page]:
+        """Open a page of the browser's."""
+        passed = Pass(who="browser", rules=rules)
+        async with self.browsers.task(lambda way: self.egress.browser(way, passed)) as tab:
+            yield Page(tab)
 
     def _errand(self, order: Order) -> Errand:
         def carry(way: Line) -> AbstractContextManager[None]:

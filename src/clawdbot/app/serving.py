@@ -14,7 +14,7 @@ from clawdbot.gateway import control, hooks, media, monitor
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
-from clawdbot.gateway.operation import served
+from clawdbot.gateway.operation import Parts, served
 from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.route import Route
 from clawdbot.gateway.search import Search
@@ -49,6 +49,8 @@ async def serve(
 
     async with assembled(loaded, outside, stop.set, reload) as service:
         await service.journal.recover()
+        added = await service.added() if _trusts(loaded) else None
+        courtesy = Courtesy(service.stream, service.supervisor, service.outbox, service.clock)
         checkpoints = _checkpoints(service.control, loaded)
         overview = Overview(
             control=service.control,
@@ -64,15 +66,12 @@ async def serve(
             service.control.address = address
             code = await service.logins.setup_code() if await service.setup.needed() else ""
             async with asyncio.TaskGroup() as tasks:
-                courtesy = Courtesy(
-                    service.stream, service.supervisor, service.outbox, service.clock
-                )
                 running = [
                     tasks.create_task(service.outbox.run()),
                     tasks.create_task(courtesy.run()),
                     tasks.create_task(service.engine.run(service.reminders.fired)),
                     tasks.create_task(service.supervisor.run(service.inbox)),
-                    tasks.create_task(service.hands.run(service.added.servers.run())),
+                    tasks.create_task(service.hands.run(*([added.servers.run()] if added else []))),
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
                 ]
@@ -104,7 +103,7 @@ def _routes(
     service: Service, sockets: Sockets, overview: Overview, metrics: Metrics
 ) -> tuple[Route, ...]:
     talks = _conversations(service)
-    parts = (service.control, overview, Search(service.db), talks, *service.added.parts)
+    parts = Parts((service.control, overview, Search(service.db), talks), service.more)
     pages = panel.Panel(
         db=service.db,
         clock=service.clock,
@@ -141,7 +140,7 @@ def _routes(
         *hooks.routes(service.supervisor, service.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
         *served(OPERATIONS, parts),
-        control.route(service.control, *service.added.parts),
+        control.route(parts),
         control.terminal(service.control, sockets),
     )
 
@@ -160,6 +159,14 @@ def _conversations(service: Service) -> Conversations:
 
 def _checkpoints(of: Custody, loaded: Loaded) -> Checkpoints:
     return Checkpoints(of.db, of.clock, of.vault, of.audit, loaded.core.audit, loaded.home)
+
+
+def _trusts(loaded: Loaded) -> bool:
+    """Tell whether anything may be trusted: it is offered from the first turn on."""
+    kept = (
+        path for name in ("plugins", "skills") for path in (loaded.home / "data" / name).glob("*")
+    )
+    return bool(loaded.core.mcp.servers) or any(kept)
 
 
 async def _keep_house(service: Service) -> None:

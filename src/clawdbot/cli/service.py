@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, get_type_hints
 
-from clawdbot.app.assembly import Service, assembled, doors
 from clawdbot.cli.output import Terminal
 from clawdbot.config import home
 from clawdbot.domain.errors import Failure, NotRunning
 from clawdbot.gateway.control import Control, Status
-from clawdbot.gateway.operation import named as named_call
-from clawdbot.gateway.operation import owner_of
+from clawdbot.gateway.operation import Parts, named
 from clawdbot.net.local import ANSWER_S, Local
 from clawdbot.ops import process
 from clawdbot.ops.lines import Redactor
-from clawdbot.ops.logs import logging_to
 from clawdbot.tools.plugins import Plugins
+
+if TYPE_CHECKING:
+    from clawdbot.app.assembly import Service
 
 _START_S = 60.0
 _RUN_S = 3700.0  # a plugin may take an hour
@@ -32,23 +32,23 @@ class Hand:
     """What a command asks: the running service's socket, or parts of our own."""
 
     local: Local
-    service: Service | None = None
+    service: "Service | None" = None
 
     async def ask(
         self,
         what: Callable[Concatenate[H, P], Awaitable[R]],
         /,
         *given: P.args,
-        **named: P.kwargs,
+        **options: P.kwargs,
     ) -> R:
         """Have a part (`Control.status`: its control) do something, wherever it is."""
         if self.service is not None:
-            parts = (self.service.control, *self.service.added.parts)
-            bound: Callable[P, Awaitable[R]] = getattr(owner_of(what, parts), what.__name__)
-            return await bound(*given, **named)
+            part = await Parts((self.service.control,), self.service.more).owner(what)
+            bound: Callable[P, Awaitable[R]] = getattr(part, what.__name__)
+            return await bound(*given, **options)
         kind: type[R] = get_type_hints(what)["return"]
         seconds = _RUN_S if what is Plugins.run else ANSWER_S
-        return await self.local.call("POST", f"/{named_call(what)}", kind, given, seconds)
+        return await self.local.call("POST", f"/{named(what)}", kind, given, seconds)
 
     async def renewed(self, before: Status) -> Status:
         """Wait for the service's next life."""
@@ -69,13 +69,13 @@ def asked(
     terminal: Terminal,
     what: Callable[Concatenate[H, P], Awaitable[R]],
     *given: P.args,
-    **named: P.kwargs,
+    **options: P.kwargs,
 ) -> R:
     """Have a part of the service do one thing."""
 
     async def ask() -> R:
         async with reached(terminal) as hand:
-            return await hand.ask(what, *given, **named)
+            return await hand.ask(what, *given, **options)
 
     return asyncio.run(ask())
 
@@ -94,8 +94,11 @@ async def reached(terminal: Terminal) -> AsyncIterator[Hand]:
 
 
 @asynccontextmanager
-async def parts(terminal: Terminal) -> AsyncIterator[Service]:
+async def parts(terminal: Terminal) -> AsyncIterator["Service"]:
     """Put the service's parts together under the data lock; nothing of it runs."""
+    from clawdbot.app.assembly import assembled, doors
+    from clawdbot.ops.logs import logging_to
+
     home.prepare(terminal.home, terminal.language)
     loaded = terminal.load()
     with (

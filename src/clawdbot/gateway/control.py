@@ -7,7 +7,7 @@ the data lock. A method of `CALLS` is a route: its name, its arguments as a JSON
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -23,13 +23,12 @@ from clawdbot.gateway.approvals import Question, press, waiting
 from clawdbot.gateway.body import decoded, json, read
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import Inbox
-from clawdbot.gateway.operation import Call, named, owner_of
+from clawdbot.gateway.operation import Call, Parts, named
 from clawdbot.gateway.pairing import hash_code, refuse
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.gateway.setup import Answers, Finding, Setup
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
-from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store import inbox, outbox, people, rights, turns
 from clawdbot.store.people import Pairing
@@ -37,6 +36,9 @@ from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.servers import Servers
 from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Trust
+
+if TYPE_CHECKING:
+    from clawdbot.sandbox.run import Sandbox
 
 
 class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,7 @@ class Control(Custody):
     ended: Callable[[], None]
     deliver: Callable[[str], None]
     epoch: str
-    sandbox: Sandbox
+    sandbox: "Callable[[], Sandbox]"
     address: str = ""
     since: float = field(init=False)
 
@@ -141,7 +143,7 @@ class Control(Custody):
 
     async def status(self) -> Status:
         """Tell how the service fares."""
-        now, mechanisms = self.clock.now(), await self.sandbox.mechanisms()
+        now, mechanisms = self.clock.now(), await self.sandbox().mechanisms()
 
         def look(tx: Tx) -> Status:
             depth, since = outbox.depth(tx)
@@ -312,7 +314,7 @@ CALLS: dict[str, Call] = {
 }
 
 
-def route(*parts: object) -> Route:
+def route(parts: Parts) -> Route:
     """Serve what they do on the Unix socket."""
 
     async def answer(request: web.Request, _: Caller) -> web.Response:
@@ -323,7 +325,7 @@ def route(*parts: object) -> Route:
         given = await read(request, list[msgspec.Raw])
         if len(given) != len(takes):
             raise BadInput
-        hand = owner_of(call, parts)
+        hand = await parts.owner(call)
         return json(await call(hand, *map(decoded, given, takes)))
 
     return Route(method="POST", path="/{call}", permission=Permission.LOCAL, handler=answer)

@@ -59,14 +59,24 @@ def named(call: Callable[..., object]) -> str:
     return call.__qualname__.removeprefix("Control.")
 
 
-def owner_of(call: Callable[..., object], parts: Iterable[object]) -> object:
-    """Find the part whose method a call is, its own or an inherited one."""
-    return next(part for part in parts if getattr(type(part), call.__name__, None) is call)
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Whom calls may belong to: parts that are there, and those that open when one is asked."""
+
+    here: tuple[object, ...]
+    more: Callable[[], Awaitable[Iterable[object]]]
+
+    async def owner(self, call: Callable[..., object]) -> object:
+        """Find the part whose method a call is, its own or an inherited one."""
+        for part in self.here:
+            if _has(part, call):
+                return part
+        return next(part for part in await self.more() if _has(part, call))
 
 
-def served(operations: Iterable[Operation], parts: Iterable[object]) -> tuple[Route, ...]:
+def served(operations: Iterable[Operation], parts: Parts) -> tuple[Route, ...]:
     """Serve operations by the parts that they belong to, and their description."""
-    table, hands = tuple(operations), tuple(parts)
+    table = tuple(operations)
 
     async def described(_: web.Request, __: Caller) -> web.Response:
         return json(describe(table))
@@ -77,7 +87,7 @@ def served(operations: Iterable[Operation], parts: Iterable[object]) -> tuple[Ro
         permission=Permission.USER,
         handler=described,
     )
-    return (about, *(_route(each, owner_of(each.call, hands)) for each in table))
+    return (about, *(_route(each, parts) for each in table))
 
 
 def describe(operations: Iterable[Operation]) -> Document:
@@ -103,11 +113,15 @@ def describe(operations: Iterable[Operation]) -> Document:
     }
 
 
-def _route(operation: Operation, part: object) -> Route:
+def _has(part: object, call: Callable[..., object]) -> bool:
+    return getattr(type(part), call.__name__, None) is call
+
+
+def _route(operation: Operation, parts: Parts) -> Route:
     async def answer(request: web.Request, caller: Caller) -> web.Response:
         takes = operation.takes.items()
         given = [await _given(request, caller, name, kind) for name, kind in takes]
-        found = await operation.call(part, *given)
+        found = await operation.call(await parts.owner(operation.call), *given)
         return web.Response(status=204) if found is None else json(found)
 
     return Route(

@@ -16,7 +16,7 @@ from clawdbot.domain.settings import Budgets, Core, Protocol
 from clawdbot.domain.text import say, told
 from clawdbot.gateway.control import Status
 from clawdbot.models.catalog import price_of
-from clawdbot.sandbox.chromium import CHROMIUM, DRIVER
+from clawdbot.sandbox.profile import CHROMIUM, DRIVER
 from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store.proof import Verdict
 from clawdbot.tools.servers import Shown as Server
@@ -62,7 +62,7 @@ def files(home: Path, language: str) -> Finding:
 
 def programs(language: str) -> Iterator[Finding]:
     """Look for what the browser and other servers' tools need; nothing else needs them."""
-    there = [path for path in (CHROMIUM, DRIVER) if not path.exists()]
+    there = [path for path in (CHROMIUM, DRIVER) if not Path(path).exists()]
     needs: tuple[tuple[str, bool, str], ...] = (
         ("Chromium", not there, "install.sh --with browser"),
         ("selenium", find_spec("selenium") is not None, "install.sh --with browser"),

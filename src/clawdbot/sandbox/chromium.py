@@ -18,12 +18,10 @@ from pathlib import Path
 import msgspec
 
 from clawdbot.domain.errors import ToolFailed
-from clawdbot.sandbox.profile import POLICIES, WORK, Bind, Box, Limits, Profile
+from clawdbot.sandbox.profile import CHROMIUM, DRIVER, POLICIES, WORK, Bind, Box, Limits, Profile
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 from clawdbot.sandbox.run import Process, Sandbox
 from clawdbot.sandbox.tab import Failed, Refused, Tab, Values
-
-CHROMIUM, DRIVER = Path("/usr/lib/chromium/chromium"), Path("/usr/bin/chromedriver")
 
 Carry = Callable[[socket.socket], AbstractContextManager[None]]
 
@@ -94,7 +92,7 @@ class Browsers:
         most: int = 6,
         idle_s: float = 60.0,
         certificates: tuple[bytes, ...] = (),
-        programs: tuple[Path, Path] = (CHROMIUM, DRIVER),
+        programs: tuple[Path, Path] = (Path(CHROMIUM), Path(DRIVER)),
     ) -> None:
         """Save beneath this folder; trust these authorities (DER) beside the public ones."""
         self._sandbox = sandbox

@@ -22,6 +22,8 @@ ENVIRONMENT = {
 ETC = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs")
 # Where Chromium reads what it may; the one place of /etc that a box may have from us.
 POLICIES = "/etc/chromium/policies/managed"
+CHROMIUM, DRIVER = "/usr/lib/chromium/chromium", "/usr/bin/chromedriver"
+FILES_MOST = 16 << 20  # bytes of files that go into a call, or come out of it
 TOPS = ("dev", "proc", "tmp", "usr", "work")
 
 _RESERVED = {"bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys", "usr"}

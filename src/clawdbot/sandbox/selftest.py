@@ -9,15 +9,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from subprocess import SubprocessError
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from clawdbot.domain.errors import Failure
-from clawdbot.sandbox import probes
-from clawdbot.sandbox.process import Command
 from clawdbot.sandbox.profile import Box, Limits
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
+
+if TYPE_CHECKING:
+    from clawdbot.sandbox.process import Command
 
 # A few of everything, so that the limits can be met in milliseconds.
 _LIMITS = Limits(wall_s=10, cpu_s=5, memory_mb=256, processes=6, files=64, file_mb=1, tmp_mb=1)
@@ -31,7 +32,7 @@ class Maker(Protocol):
     def name(self) -> str:
         """What users call it."""
 
-    def command(self, box: Box) -> Command:
+    def command(self, box: Box) -> "Command":
         """Give the command that makes a box."""
 
     def remedy(self) -> str:
@@ -54,7 +55,7 @@ class Mechanism(Struct, frozen=True, kw_only=True):
 
 
 async def examine(
-    maker: Maker, canary: Path, run: Callable[[Command, Limits], Awaitable[bytes]]
+    maker: Maker, canary: Path, run: "Callable[[Command, Limits], Awaitable[bytes]]"
 ) -> Mechanism:
     """Run the probes in a box; one that is not stopped makes the mechanism unusable."""
     if sys.platform != "linux":
@@ -76,6 +77,6 @@ async def examine(
 
 
 def _program(canary: Path) -> tuple[str, ...]:
-    code = Path(probes.__file__).read_text(encoding="utf-8")
+    code = Path(__file__).with_name("probes.py").read_text(encoding="utf-8")
     namespace = Path("/proc/self/ns/pid").stat().st_ino
     return (*PYTHON, "-c", code, str(canary), str(os.getpid()), str(namespace))

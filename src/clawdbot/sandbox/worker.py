@@ -18,11 +18,10 @@ import msgspec
 from clawdbot import plugins
 from clawdbot.domain.errors import PluginFailed
 from clawdbot.plugins import frames
-from clawdbot.sandbox.profile import Bind, Box, Limits
+from clawdbot.sandbox.profile import FILES_MOST, Bind, Box, Limits
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 from clawdbot.sandbox.run import CHANNEL, Process, Sandbox
 
-FILES_MOST = 16 << 20
 _LOAD_S = 15.0
 _GRACE_S = 0.5
 _SAID_MOST = 2000

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.ports import Db, Tx
 from clawdbot.domain.secret import Secret
-from clawdbot.sandbox import webdriver
 from clawdbot.store import secrets
 from clawdbot.store.secrets import PREFIX, Sealed
 from clawdbot.store.vault import Vault
@@ -27,6 +26,8 @@ class Keyring:
 
     async def tokens(self, name: str) -> dict[str, str]:
         """Give a token for each field of a secret; raises BadInput."""
+        from clawdbot.sandbox import webdriver  # noqa: PLC0415 - for those who browse
+
         row = await self.db.read(lambda tx: _known(tx, name))
         return webdriver.tokens(name, secrets.reveal(self.vault, row).reveal())
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -18,18 +19,8 @@ from clawdbot.domain.approval import canonical, digest_of
 from clawdbot.domain.errors import BadInput, Denied, PluginFailed, Untrusted
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.ports import Clock, Db, Tx
-from clawdbot.sandbox.profile import Bind
+from clawdbot.sandbox.profile import FILES_MOST, Bind
 from clawdbot.sandbox.python import selenium
-from clawdbot.sandbox.worker import (
-    FILES_MOST,
-    Answer,
-    Heard,
-    Order,
-    Pool,
-    Printed,
-    Program,
-    Progress,
-)
 from clawdbot.store import people, plugins
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.plugins import Trusted
@@ -46,6 +37,9 @@ from clawdbot.tools.manifest import (
     typed,
 )
 from clawdbot.tools.registry import Grant, Registry, Tool
+
+if TYPE_CHECKING:
+    from clawdbot.sandbox.worker import Answer, Heard, Pool, Printed, Progress
 
 _TEXT_MOST = 20_000
 
@@ -79,7 +73,7 @@ class Plugins:
         db: Db,
         clock: Clock,
         *,
-        pool: Pool,
+        pool: "Pool",
         registry: Registry,
         keyring: Keyring,
         record: Callable[[Tx, Entry], object],
@@ -114,8 +108,7 @@ class Plugins:
     async def begin(self) -> None:
         """Offer what is trusted, and forget what is kept of anything else."""
         await self.refresh()
-        hashes = {row.hash for row in self.rows.values()}
-        await asyncio.to_thread(packages.forget, hashes, self._kept)
+        await asyncio.to_thread(packages.forget, {r.hash for r in self.rows.values()}, self._kept)
 
     async def offered(self) -> list[str]:
         """Name every tool that there is now: built in, of plugins, of tool servers."""
@@ -137,8 +130,7 @@ class Plugins:
         except msgspec.DecodeError as error:
             raise BadInput(f"{found.name}: {error}") from error
         user = await self._db.write(lambda tx: self._begun(tx, found, arguments))
-        heard = hearing(row.name)
-        answer = await self._call(row, user, found, arguments, files, heard, own=True)
+        answer = await self._call(row, user, found, arguments, files, hearing(row.name), own=True)
         return Ran(value=answer.value, text=_text(answer), files=dict(answer.files))
 
     def _find(self, function: str) -> tuple["Row", Function]:
@@ -208,15 +200,17 @@ class Plugins:
         function: Function,
         arguments: Mapping[str, object],
         files: Mapping[str, bytes],
-        heard: Heard,
+        heard: "Heard",
         *,
         own: bool = False,
-    ) -> Answer:
+    ) -> "Answer":
         """Call a function; only on the owner's `own` word with secrets that it did not declare."""
         if not self._unchanged(row):
             raise Untrusted(
                 "This plugin was changed since it was trusted. Look at it and trust it again."
             )
+        from clawdbot.sandbox.worker import Order, Program  # noqa: PLC0415
+
         browses = function.kind is Surrounding.BROWSER
         names: set[str] = set()
         if browses:
@@ -298,7 +292,7 @@ def _bound(kind: type[msgspec.Struct], text: bytes | str) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not msgspec.UNSET}
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: "Answer") -> str:
     """Write a value for people and models: words as they are, the rest as YAML."""
     value, files = answer.value, [f"{n} ({len(d)} B)" for n, d in answer.files.items()]
     if isinstance(value, str):
@@ -311,15 +305,14 @@ def _text(answer: Answer) -> str:
     return "\n".join(filter(None, [text[:_TEXT_MOST], *files]))
 
 
-def hearing(plugin: str, tell: Callable[[str], None] = lambda _: None) -> Heard:
+def hearing(plugin: str, tell: Callable[[str], None] = lambda _: None) -> "Heard":
     """Log what a plugin says aside, and tell how far it is."""
     log = structlog.get_logger("plugin")
 
-    def hear(said: Printed | Progress) -> None:
-        if isinstance(said, Printed):
-            log.info("printed", plugin=plugin, text=said.text)
-        else:
-            log.info("progress", plugin=plugin, text=said.text, share=said.share)
-            tell(said.text if said.share is None else f"{said.text} ({said.share:.0%})")
+    def hear(said: "Printed | Progress") -> None:
+        told = msgspec.structs.asdict(said)
+        log.info(str(said.__struct_config__.tag), plugin=plugin, **told)
+        if "share" in told:
+            tell(said.text if told["share"] is None else f"{said.text} ({told['share']:.0%})")
 
     return hear

@@ -25,16 +25,15 @@ from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.described import Described, Json, described, first_of, misfit
 from clawdbot.tools.registry import Grant, Registry, Tool
 
+if TYPE_CHECKING:
+    from clawdbot.tools.mcp import Link
+
 WRITE = ":write"
 _EFFECTS = list(Effect)
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _BEGIN_S = 30.0
 _LOOK_S = 1.0
-
-
-if TYPE_CHECKING:
-    from clawdbot.tools.mcp import Link
 
 # How to a server: a link to it, for as long as it is held; what goes wrong is a Failure.
 Reach = Callable[[str, McpServer], "AbstractAsyncContextManager[Link]"]

@@ -7,6 +7,7 @@ register, told from a box without any right.
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,8 +15,6 @@ from clawdbot.domain.errors import BadInput, PluginFailed, Untrusted
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.sandbox.profile import Limits
 from clawdbot.sandbox.python import selenium
-from clawdbot.sandbox.run import Sandbox
-from clawdbot.sandbox.worker import Program
 from clawdbot.store import people, rights
 from clawdbot.store.audit import Entry
 from clawdbot.store.plugins import PLUGIN
@@ -25,6 +24,9 @@ from clawdbot.tools.decisions import Decisions, Of
 from clawdbot.tools.manifest import Function, wider
 from clawdbot.tools.packages import Package
 from clawdbot.tools.plugins import Kept, Plugins, hearing, read
+
+if TYPE_CHECKING:
+    from clawdbot.sandbox.run import Sandbox
 
 _TEST_S = 120.0
 _UNKNOWN = "There is no plugin of that name. See `clawdbot plugin list`."
@@ -78,7 +80,7 @@ class Trust:
         db: Db,
         clock: Clock,
         *,
-        sandbox: Sandbox,
+        sandbox: "Sandbox",
         plugins: Plugins,
         record: Callable[[Tx, Entry], object],
     ) -> None:
@@ -144,11 +146,12 @@ class Trust:
         """Run a plugin's own tests, in a box without any right."""
         package = await asyncio.to_thread(packages.tests_of, _plain(name), self._folder)
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
+        from clawdbot.sandbox.worker import Program  # noqa: PLC0415
+
         box = Program(main="--test", folder=str(folder), more=selenium()).box()
-        limited = msgspec.structs.replace(box, limits=Limits(wall_s=_TEST_S))
-        outcome = await self._sandbox.run(limited)
-        output = (outcome.out + outcome.err).decode(errors="replace")
-        return Tested(passed=outcome.code == 0 and not outcome.timed_out, output=output)
+        ran = await self._sandbox.run(msgspec.structs.replace(box, limits=Limits(wall_s=_TEST_S)))
+        output = (ran.out + ran.err).decode(errors="replace")
+        return Tested(passed=ran.code == 0 and not ran.timed_out, output=output)
 
     async def allow(self, wish: Allowance) -> str:
         """Keep a standing yes and give its id; raises BadInput for an unknown user or tool."""
@@ -220,6 +223,8 @@ class Trust:
         """Have a plugin tell what it registers, in a box without any right."""
         folder = await asyncio.to_thread(packages.kept, package, self._kept)
         more = (*package.more, *selenium())  # it may import what only its tasks get
+        from clawdbot.sandbox.worker import Program  # noqa: PLC0415
+
         program = Program(main=package.main, folder=str(folder), more=more)
         told = await self._plugins.pool.functions(program, hearing(package.name))
         for path in (place for each in read(told) for place, _ in each.places):

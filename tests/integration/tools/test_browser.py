@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import pytest_asyncio
 
 from clawdbot.domain.errors import Failure
 from clawdbot.domain.settings import Net, Web
+from clawdbot.net.egress import Rules
+from clawdbot.net.proxy import Pass
+from clawdbot.sandbox.broker import Page
 from clawdbot.sandbox.chromium import Browsers
 from clawdbot.sandbox.landlock import Landlock
 from clawdbot.sandbox.run import Sandbox
-from clawdbot.tools.builtin.browser import Visits, tools
+from clawdbot.tools.builtin.browser import Gear, Visits, tools
 from clawdbot.tools.folders import Folders
 from tests.integration.sandbox.browsing import EVIL, MAIL, USER, Desk, Ring, desk
 from tests.integration.tools.conftest import Hand
@@ -25,6 +29,21 @@ async def refused(hand: Hand, tool: str, **arguments: object) -> str:
     with pytest.raises(Failure) as caught:
         await hand(tool, **arguments)
     return str(caught.value)
+
+
+def gear_of(browsers: Browsers, at: Desk, ring: Ring) -> Callable[[], Awaitable[Gear]]:
+    """Give what the pages need, open already."""
+
+    @asynccontextmanager
+    async def page(rules: Rules) -> AsyncIterator[Page]:
+        passed = Pass(who="browser", rules=rules)
+        async with browsers.task(lambda way: at.proxy.browser(way, passed)) as tab:
+            yield Page(tab)
+
+    async def opened() -> Gear:
+        return Gear(page, ring, browsers.downloads)
+
+    return opened
 
 
 def ref(outline: str, words: str) -> int:
@@ -43,9 +62,8 @@ async def visits(at: Desk) -> AsyncIterator[Visits]:
     names = tuple(f"{host}:{at.sites.port}" for host in (MAIL, EVIL))
     ring = Ring(at.sites.at(MAIL, ""), '{"username": "ann@mail.example", "password": "c4nary"}')
     settings = (Net(private=names), Web(hosts=("*", *names)))
-    async with Visits(
-        at.browsers, at.proxy, ring, Folders(at.folder, {}), settings
-    ).opened() as made:
+    gear = gear_of(at.browsers, at, ring)
+    async with Visits(gear, Folders(at.folder, {}), settings).opened() as made:
         yield made
 
 
@@ -160,9 +178,10 @@ async def test_where_nothing_isolates_the_tool_says_so_and_the_service_goes_on(
     names = (f"{MAIL}:{at.sites.port}",)
     settings = (Net(private=names), Web(hosts=names))
     bare = Browsers(Sandbox(tmp_path, (Landlock(tmp_path),)), tmp_path)
+    gear = gear_of(bare, at, ring)
     async with (
         bare.opened(),
-        Visits(bare, at.proxy, ring, Folders(tmp_path, {}), settings).opened() as visits,
+        Visits(gear, Folders(tmp_path, {}), settings).opened() as visits,
     ):
         for _ in range(2):
             said = await refused(Hand(tools(visits)), "browser_open", url=at.sites.at(MAIL))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.integration.tools.conftest import ANN, Hand
 async def shell(home: Path, **settings: object) -> AsyncIterator[Hand]:
     """Run a shell's life, beside the file tools of the same folders."""
     folders = Folders(home, {})
-    made = Shell(Sandbox(home / "sandbox"), folders, replace_settings(**settings))
+    made = Shell(cache(partial(Sandbox, home / "sandbox")), folders, replace_settings(**settings))
     async with asyncio.TaskGroup() as tasks:
         life = tasks.create_task(made.run())
         await asyncio.sleep(0)
@@ -105,6 +106,6 @@ async def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 async def test_without_a_service_nothing_starts(tmp_path: Path) -> None:
-    made = Shell(Sandbox(tmp_path / "s"), Folders(tmp_path, {}), Settings())
+    made = Shell(partial(Sandbox, tmp_path / "s"), Folders(tmp_path, {}), Settings())
     with pytest.raises(ToolFailed, match="while the service does"):
         await Hand(made.tools)("shell", command=["ls"])

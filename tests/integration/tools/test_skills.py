@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,10 @@ async def test_the_shell_sees_a_trusted_skill_and_cannot_change_it(stage: Stage)
     folder = stage.write()
     await stage.skills.trust("weekly-report")
     shell = Shell(
-        Sandbox(stage.home / "sandbox"), Folders(stage.home, {}), Settings(), stage.skills.binds
+        partial(Sandbox, stage.home / "sandbox"),
+        Folders(stage.home, {}),
+        Settings(),
+        stage.skills.binds,
     )
     script = "python3 /skills/weekly-report/scripts/sum.py; echo x >/skills/weekly-report/new"
     async with asyncio.TaskGroup() as tasks:

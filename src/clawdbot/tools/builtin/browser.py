@@ -9,13 +9,13 @@ import os
 import re
 import shutil
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
@@ -25,21 +25,18 @@ from clawdbot.domain.errors import Denied, Failure, ToolFailed
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.settings import Net, Web
 from clawdbot.net.egress import Refuse, Rules, judge
-from clawdbot.net.proxy import Pass, Proxy
-from clawdbot.sandbox import webdriver
-from clawdbot.sandbox.broker import Keyring, Page
-from clawdbot.sandbox.chromium import Browsers
-from clawdbot.sandbox.tab import Refused
-from clawdbot.sandbox.webdriver import ELEMENT, Secretly
 from clawdbot.tools.folders import Folders
 from clawdbot.tools.registry import Grant, Reading, Tool
+
+if TYPE_CHECKING:
+    from clawdbot.sandbox.broker import Keyring, Page
 
 _CUT = 2_000
 _IDLE_S = 180.0
 _MOST = 4  # less than the browser has room for: plugins' tasks want some too
 _SAVED_S, _LOOK_S = 30.0, 0.1
 _SAVED_MOST = 64 << 20
-_SCRIPT = (files("clawdbot.tools") / "outline.js").read_text("utf-8")
+_JS = (files("clawdbot.tools") / "outline.js").read_text("utf-8")
 _STRANGE = re.compile(r"[^\w.-]+")
 
 Ref = Annotated[int, Meta(ge=1, description="the number in the outline")]
@@ -60,7 +57,7 @@ class _Outline(msgspec.Struct):
 class _Visit:
     """A conversation's page; `elements` are those of the last outline, by their numbers."""
 
-    page: Page
+    page: "Page"
     private: str
     ends: asyncio.Event = field(default_factory=asyncio.Event)
     elements: list[str] = field(default_factory=list)
@@ -68,20 +65,22 @@ class _Visit:
     timer: asyncio.TimerHandle | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Gear:
+    """What pages need; `page` opens one that gets where rules allow."""
+
+    page: "Callable[[Rules], AbstractAsyncContextManager[Page]]"
+    keyring: "Keyring"
+    downloads: Path
+
+
 class Visits:
-    """The pages that conversations have open."""
+    """The pages that conversations have open; their `gear` is opened with the first."""
 
     def __init__(
-        self,
-        browsers: Browsers,
-        egress: Proxy,
-        keyring: Keyring,
-        folders: Folders,
-        settings: tuple[Net, Web],
+        self, gear: Callable[[], Awaitable[Gear]], folders: Folders, settings: tuple[Net, Web]
     ) -> None:
-        self._browsers = browsers
-        self._egress = egress
-        self._keyring = keyring
+        self._gear = gear
         self._folders = folders
         self._net, self._web = settings
         self._visits: dict[tuple[str, str], _Visit] = {}
@@ -140,12 +139,14 @@ class Visits:
         grant: Grant,
         ref: Ref,
         secret: Annotated[str, Meta(pattern=r"\Asecret://[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")],
-        field: Annotated[str, Meta(description="username, password ...")] = webdriver.PASSWORD,
+        field: Annotated[str, Meta(description="username, password ...")] = "password",
     ) -> str:
         """Have a secret put into a field; its text is never shown."""
-        visit = self._find(grant)
+        from clawdbot.sandbox.webdriver import Secretly  # noqa: PLC0415 - for those who browse
+
+        visit, gear = self._find(grant), await self._gear()
         wanted = Secretly(secret.removeprefix("secret://"), field, "")
-        await visit.page.fill(_element(visit, ref), wanted, self._keyring)
+        await visit.page.fill(_element(visit, ref), wanted, gear.keyring)
         return await self._told(visit)
 
     async def screenshot(self, grant: Grant) -> str:
@@ -160,7 +161,7 @@ class Visits:
         """Click on something that is a file, and keep it apart; it is never opened."""
         visit = self._find(grant)
         at, name = f"element/{_element(visit, ref)}/click", sha256(grant.id.encode()).hexdigest()
-        saved = self._browsers.downloads / name
+        saved = (await self._gear()).downloads / name
         await visit.page.tab.save(name)
         try:
             await visit.page.tab.ask("POST", at)
@@ -189,11 +190,10 @@ class Visits:
     async def _keep(self, grant: Grant, private: str, begun: asyncio.Future[_Visit]) -> None:
         """Be one visit, from its begin to its end."""
         hosts, near = ((private,), (private,)) if private else (self._web.hosts, ())
-        passed = Pass(who="browser", rules=Rules.of(hosts, near))
         visit = None
         try:
-            async with self._browsers.task(lambda w: self._egress.browser(w, passed)) as tab:
-                visit = _Visit(Page(tab), private)
+            async with (await self._gear()).page(Rules.of(hosts, near)) as page:
+                visit = _Visit(page, private)
                 self._visits[_key(grant)] = visit
                 _touch(visit)
                 if not begun.done():  # whoever asked is still there
@@ -216,12 +216,13 @@ class Visits:
 
     async def _told(self, visit: _Visit, start: int = 0) -> str:
         """Tell the page as an outline, and keep the numbers."""
+        from clawdbot.sandbox.webdriver import ELEMENT  # noqa: PLC0415
+
         tab = visit.page.tab
         for handle in set(await tab.targets("page")) - visit.windows:
             visit.windows.add(handle)
             await tab.ask("POST", "window", {"handle": handle})  # a link has opened it
-        asked = {"script": _SCRIPT, "args": [visit.page.secret]}
-        found = await tab.ask("POST", "execute/sync", asked)
+        found = await tab.ask("POST", "execute/sync", {"script": _JS, "args": [visit.page.secret]})
         if visit.page.hides(found):
             raise Denied("There is a secret in the answer.")
         outline = msgspec.convert(found, _Outline)
@@ -254,9 +255,8 @@ class Visits:
 
 def tools(visits: Visits) -> tuple[Tool, ...]:
     """Give the tools, over these visits."""
-    there = (Sink("url", SinkKind.URL),)
     return (
-        _tool("open", visits.open, "Open a web page in a browser", there),
+        _tool("open", visits.open, "Open a web page in a browser", (Sink("url", SinkKind.URL),)),
         _tool("click", visits.click, "Click on what has a number in the page's outline"),
         _tool("type", visits.type, "Write into a field of the page"),
         _tool(
@@ -291,7 +291,7 @@ def _key(grant: Grant) -> tuple[str, str]:
 async def _lives(visit: _Visit) -> bool:
     try:
         await visit.page.tab.ask("GET", "window")
-    except Refused:
+    except ToolFailed:
         return False
     return True
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
@@ -18,11 +18,14 @@ from clawdbot.domain.errors import Failure, ToolFailed
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.settings import Shell as Settings
 from clawdbot.sandbox.profile import WORK, Bind, Box, Limits
-from clawdbot.sandbox.run import Process, Sandbox
 from clawdbot.tools.folders import Folders
 from clawdbot.tools.registry import Grant, Tool
 
+if TYPE_CHECKING:
+    from clawdbot.sandbox.run import Process, Sandbox
+
 Wait = Annotated[float, Meta(gt=0, le=300, description="seconds to wait for its end")]
+Boxes = Callable[[], "Sandbox"]
 More = Callable[[], Awaitable[tuple[Bind, ...]]]
 _PAGE = 8_000
 _PIECE = 65_536
@@ -38,7 +41,7 @@ class Run:
     conversation: str
     output: bytearray = field(default_factory=bytearray)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    process: Process | None = None
+    process: "Process | None" = None
     state: str = "running"
     fault: str = ""
 
@@ -47,7 +50,7 @@ class Shell:
     """Runs commands; `run` is its life, in which runs go on."""
 
     def __init__(
-        self, sandbox: Sandbox, folders: Folders, settings: Settings, more: More | None = None
+        self, sandbox: "Boxes", folders: Folders, settings: Settings, more: More | None = None
     ) -> None:
         """See in every box what `more` gives, beside the conversation's folder."""
         self._sandbox = sandbox
@@ -117,7 +120,7 @@ class Shell:
             binds = (Bind(str(self._folders.work(grant)), WORK, write=True), *more)
             async with (
                 asyncio.timeout(settings.wall_s),
-                self._sandbox.opened(Box(argv=argv, binds=binds, limits=limits)) as process,
+                self._sandbox().opened(Box(argv=argv, binds=binds, limits=limits)) as process,
             ):
                 run.process = process
                 run.fault = await self._listen(run, process)
@@ -131,7 +134,7 @@ class Shell:
             run.state = run.fault or (run.state if run.state != "running" else "ended")
             run.ended.set()
 
-    async def _listen(self, run: Run, process: Process) -> str:
+    async def _listen(self, run: Run, process: "Process") -> str:
         """Take in what a run prints until it is over; name the bound that ended it before."""
         most, folder = self._settings.output_bytes, self._folders.home
         while True:
