@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby, islice
 from operator import add
 from typing import NamedTuple
@@ -26,9 +27,11 @@ _PAIRED = (
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
 )
 _MARKS = "\u0300-\u036f\u3099\u309a\uff9e\uff9f"
-_RUN = re.compile(f"((?:[{_PAIRED}][{_MARKS}]*)+)|(?:[^\\W_{_PAIRED}{_MARKS}][{_MARKS}]*)+")
-_LETTER = re.compile(f"[{_PAIRED}][{_MARKS}]*")
-_PAIRED_LETTER = re.compile(f"[{_PAIRED}]")
+# Read with the first text that is not plain: the sets take 10 ms, of every start.
+_compiled = cache(re.compile)
+_RUN = f"((?:[{_PAIRED}][{_MARKS}]*)+)|(?:[^\\W_{_PAIRED}{_MARKS}][{_MARKS}]*)+"
+_LETTER = f"[{_PAIRED}][{_MARKS}]*"
+_PAIRED_LETTER = f"[{_PAIRED}]"
 _PLAIN = re.compile("[a-z0-9]+")
 _ACCENT = re.compile("[\u0300-\u036f]")
 _BLANK = re.compile(r"\s+")
@@ -68,7 +71,8 @@ class Piece:
 def indexed(texts: Iterable[str]) -> str:
     """Write the words of some texts, one space between them."""
     words = [word for text in texts for word in islice(_every(text), _INDEXED_MOST)]
-    letters = sorted(set(_PAIRED_LETTER.findall("".join(words))))
+    whole = "".join(words)
+    letters = [] if whole.isascii() else sorted(set(_compiled(_PAIRED_LETTER).findall(whole)))
     return " ".join([*words, *letters])
 
 
@@ -81,7 +85,7 @@ def phrases(query: str) -> tuple[Phrase, ...]:
         if not words:
             continue
         last = words[-1]
-        single = _PAIRED_LETTER.fullmatch(last.text) is not None
+        single = _compiled(_PAIRED_LETTER).fullmatch(last.text) is not None
         if single and len(words) > 1 and last.start < words[-2].end:
             words.pop()  # the end of a pair, not a word that begins
             single = False
@@ -115,14 +119,14 @@ def excerpt(text: str, wanted: Sequence[Phrase]) -> tuple[Piece, ...]:
 def _every(text: str) -> Iterator[str]:
     if text.isascii():  # the same, sooner
         return (word[:_WORD_MOST] for word in _PLAIN.findall(text.lower()))
-    return (word for run in _RUN.finditer(text) for word in _spelled(run))
+    return (word for run in _compiled(_RUN).finditer(text) for word in _spelled(run))
 
 
 def _words(text: str) -> Iterator[Word]:
-    for run in _RUN.finditer(text):
+    for run in _compiled(_RUN).finditer(text):
         starts, (_, end) = [run.start()], run.span()
         if run[1] is not None:
-            starts = [letter.start() for letter in _LETTER.finditer(text, *run.span())]
+            starts = [letter.start() for letter in _compiled(_LETTER).finditer(text, *run.span())]
         # A pair ends where the letter after it begins; the last letter stands alone.
         ends = [*starts[2:], end, end]
         yield from map(Word, _spelled(run), starts, ends)
