@@ -171,7 +171,8 @@ def _command(name: str) -> click.Command:
 
 def _texts(command: click.Command) -> list[str]:
     texts = [command.help or ""]
-    texts += [option.help or "" for option in command.params if isinstance(option, click.Option)]
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    texts += [each.help or "" for each in options if not each.hidden]
     for below in command.commands.values() if isinstance(command, click.Group) else ():
         texts += _texts(below)
     return texts
