@@ -84,6 +84,19 @@ def started(environ: dict[str, str], *args: str) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
+def fed(environ: dict[str, str], text: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with a text on standard input."""
+    return subprocess.run(
+        [sys.executable, "-m", "clawdbot", *args],
+        capture_output=True,
+        check=False,
+        env=environ,
+        input=text,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
 class Screen:
     """What a program in a pseudo-terminal has shown, and its keyboard."""
 

@@ -26,6 +26,7 @@ FLAGS = (
     "--hide-scrollbars",
 )
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+PASSWORD = "correct horse"
 PHONE = (360, 740)
 DESKTOP = (1280, 800)
 
@@ -121,6 +122,16 @@ class Person:
         found = self.run(WIDER)
         assert isinstance(found, list)
         return [*map(str, found), *(["the page"] if wider else [])]
+
+
+def set_up(person: Person, link: str) -> None:
+    """Become the owner, Ann, by the link that the service told."""
+    person.driver.get(link)
+    person.fill("[name=name]", "Ann")
+    person.fill("[name=password]", PASSWORD)
+    for _ in range(3):
+        person.click("#setup .main")
+    person.wait(lambda: person.driver.current_url.endswith("/chat"), "the chat opens")
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import pytest
 from selenium.webdriver import Keys
 from selenium.webdriver.common.action_chains import ActionChains
 
-from tests.journey.browser import DESKTOP, PHONE, Person, Service, browsing, serving
-from tests.journey.test_web import ADDRESSES, COMMANDS, NAMES, PASSWORD, Gallery
+from tests.journey.browser import DESKTOP, PHONE, Person, Service, browsing, serving, set_up
+from tests.journey.test_web import ADDRESSES, COMMANDS, NAMES, Gallery
 
 LONG = "for the flat in Long Street; " * 40
 RULES: list[dict[str, object]] = [
@@ -28,24 +28,9 @@ CHOICES = f"{CARD} .choices button:enabled"
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose socket path is short."""
-    return tmp_path_factory.mktemp("w")
-
-
-@pytest.fixture
 def running(place: Path) -> Iterator[tuple[Service, str]]:
     with serving(place / "home", RULES, "tests.journey.bank") as found:
         yield found
-
-
-def set_up(person: Person, link: str) -> None:
-    person.driver.get(link)
-    person.fill("[name=name]", "Ann")
-    person.fill("[name=password]", PASSWORD)
-    for _ in range(3):
-        person.click("#setup .main")
-    person.wait(lambda: person.driver.current_url.endswith("/chat"), "the chat opens")
 
 
 def paid(service: Service) -> list[str]:

@@ -14,9 +14,18 @@ import pytest
 
 from clawdbot.panel.shell import PLACES
 from tests.fakes.serving import ROOT
-from tests.journey.browser import DESKTOP, PHONE, Person, Service, browsing, serving
+from tests.journey.browser import (
+    DESKTOP,
+    PASSWORD,
+    PHONE,
+    Person,
+    Service,
+    browsing,
+    serving,
+    set_up,
+)
 from tests.journey.test_web import NAMES as WEB_NAMES
-from tests.journey.test_web import PASSWORD, RULES, Gallery
+from tests.journey.test_web import RULES, Gallery
 from tests.journey.world import NAMES, fill
 
 AXE = ROOT / "tests/data/axe/axe.min.js"
@@ -46,12 +55,6 @@ SENT = """
 return performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
   .map((each) => [new URL(each.name).host, each.encodedBodySize]);
 """
-
-
-@pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose socket path is short."""
-    return tmp_path_factory.mktemp("w")
 
 
 @pytest.fixture
@@ -106,15 +109,6 @@ def test_a_guest_sees_their_own_and_no_more(running: tuple[Service, str], place:
             person.driver.get(service.address + page)
             assert ["不可以"] == person.texts("h1"), page
             assert "你没有这个权限" in person.texts("main")[0], page
-
-
-def set_up(person: Person, link: str) -> None:
-    person.driver.get(link)
-    person.fill("[name=name]", "Ann")
-    person.fill("[name=password]", PASSWORD)
-    for _ in range(3):
-        person.click("#setup .main")
-    person.wait(lambda: person.driver.current_url.endswith("/chat"), "the chat opens")
 
 
 def log_in(person: Person, service: Service, name: str) -> None:

@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.serving import ROOT
-from tests.journey.browser import DESKTOP, PHONE, Person, Service, browsing, serving
+from tests.journey.browser import (
+    DESKTOP,
+    PASSWORD,
+    PHONE,
+    Person,
+    Service,
+    browsing,
+    serving,
+    set_up,
+)
 
-PASSWORD = "correct horse"
 NUMBERS = "one two three four five six seven eight nine ten"
 TABLE = """Your disk is **61 % full**.
 
@@ -39,24 +47,9 @@ ADDRESSES = ("https", "example", "com", "v1")
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose socket path is short."""
-    return tmp_path_factory.mktemp("w")
-
-
-@pytest.fixture
 def running(place: Path) -> Iterator[tuple[Service, str]]:
     with serving(place / "home", RULES) as found:
         yield found
-
-
-def set_up(person: Person, link: str) -> None:
-    person.driver.get(link)
-    person.fill("[name=name]", "Ann")
-    person.fill("[name=password]", PASSWORD)
-    for _ in range(3):
-        person.click("#setup .main")
-    person.wait(lambda: person.driver.current_url.endswith("/chat"), "the chat opens")
 
 
 def test_a_first_conversation(running: tuple[Service, str], place: Path) -> None:

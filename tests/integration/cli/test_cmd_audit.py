@@ -17,9 +17,8 @@ from clawdbot.store import people
 from clawdbot.store import sqlite as store
 from clawdbot.store.audit import Audit, Entry, Kind
 from clawdbot.store.vault import Vault
-from tests.fakes.command import running, scripted
+from tests.fakes.command import fed, running, scripted
 from tests.integration.cli.conftest import Run
-from tests.integration.cli.test_cmd_secret import typed
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +33,7 @@ def trail(environ: dict[str, str]) -> None:
     """Leave four rows and a checkpoint behind."""
     with running(environ) as process:
         for name in "abcd":
-            assert 0 == typed(environ, "x", "set", name).returncode
+            assert 0 == fed(environ, "x", "secret", "set", name).returncode
         process.terminate()
         process.wait()
 
@@ -157,7 +156,7 @@ async def test_what_a_person_said_is_erased_and_the_chain_stays_valid(run: Run, 
 def test_a_running_service_is_asked(run: Run, environ: dict[str, str], home: Path) -> None:
     with running(environ):
         assert "0 rows" in run("audit", "verify").stdout
-        typed(environ, "x", "set", "a")
+        fed(environ, "x", "secret", "set", "a")
         done = run("audit", "verify")
         assert "1 rows and 0 checkpoints" in done.stdout
         assert "1 rows wait for their checkpoint." in done.stdout

@@ -18,10 +18,9 @@ from clawdbot.ops.doctor import Finding
 from clawdbot.sandbox.bubblewrap import Bubblewrap
 from clawdbot.sandbox.run import SEARCH, Sandbox
 from clawdbot.sandbox.selftest import Maker
-from tests.fakes.command import running, scripted
+from tests.fakes.command import fed, running, scripted
 from tests.integration.cli.conftest import Run
 from tests.integration.cli.test_cmd_audit import alter
-from tests.integration.cli.test_cmd_secret import typed
 from tests.integration.cli.test_cmd_status import TELEGRAM
 from tests.integration.sandbox.test_selftest import Absent, Crowded, Leaky
 from tests.integration.tools.test_plugins import DISK
@@ -110,7 +109,7 @@ def test_an_optional_part_that_is_missing_is_not_called_well(
 def test_a_rotation_that_did_not_end_is_found(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
-    assert 0 == typed(environ, "x", "set", "a").returncode
+    assert 0 == fed(environ, "x", "secret", "set", "a").returncode
     MasterKey(home, {}).renew()
     code, told = found(run)
     assert (1, ["Master key"]) == (code, ill(told))
@@ -123,7 +122,7 @@ def test_a_changed_record_and_an_open_key_are_found(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
     with running(environ) as process:
-        assert 0 == typed(environ, "x", "set", "a").returncode
+        assert 0 == fed(environ, "x", "secret", "set", "a").returncode
         process.terminate()
         process.wait()
     assert "there" == found(run)[1]["Master key"].text

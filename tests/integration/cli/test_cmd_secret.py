@@ -1,16 +1,13 @@
 """`clawdbot secret`: sealed, bound, never shown; with a service, without, and between keys."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from clawdbot.config.key import FILE
-from tests.fakes.command import running, scripted, shown
+from tests.fakes.command import fed, running, scripted, shown
 from tests.integration.cli.conftest import Run
-from tests.patience import PATIENCE_S
 
 CANARY = "canary-密-7f3a"
 
@@ -18,19 +15,6 @@ CANARY = "canary-密-7f3a"
 @pytest.fixture(autouse=True)
 def settings(home: Path) -> None:
     scripted(home)
-
-
-def typed(environ: dict[str, str], text: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run `clawdbot secret` with a text on standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "clawdbot", "secret", *args],
-        capture_output=True,
-        check=False,
-        env=environ,
-        input=text,
-        text=True,
-        timeout=PATIENCE_S,
-    )
 
 
 def names(run: Run) -> list[str]:
@@ -47,7 +31,7 @@ def assert_hidden(home: Path) -> None:
 def test_a_secret_is_set_listed_rotated_and_removed(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
-    done = typed(environ, f"{CANARY}\n", "set", "mail", "--origin", "Mail.example.com")
+    done = fed(environ, f"{CANARY}\n", "secret", "set", "mail", "--origin", "Mail.example.com")
     assert (0, "Sealed. Write it as secret://mail.\n", "") == (
         done.returncode, done.stdout, done.stderr,
     )  # fmt: skip
@@ -56,7 +40,7 @@ def test_a_secret_is_set_listed_rotated_and_removed(
         row["name"], row["origins"], row["rotated_at"],
     )  # fmt: skip
     assert ["mail", "https://mail.example.com"] == run("secret", "list").stdout.split("\t")[:2]
-    assert 0 == typed(environ, "another\n", "rotate", "mail").returncode
+    assert 0 == fed(environ, "another\n", "secret", "rotate", "mail").returncode
     (row,) = json.loads(run("secret", "list", "--json").stdout)
     assert row["rotated_at"] >= row["created_at"]
     assert ["https://mail.example.com"] == row["origins"]
@@ -68,8 +52,8 @@ def test_a_secret_is_set_listed_rotated_and_removed(
 def test_what_was_done_to_secrets_is_on_record_without_their_text(
     run: Run, environ: dict[str, str]
 ) -> None:
-    typed(environ, CANARY, "set", "mail")
-    typed(environ, CANARY, "rotate", "mail")
+    fed(environ, CANARY, "secret", "set", "mail")
+    fed(environ, CANARY, "secret", "rotate", "mail")
     run("secret", "rotate")
     run("secret", "remove", "mail")
     done = run("audit", "export", "--content")
@@ -87,13 +71,13 @@ def test_a_running_service_keeps_what_is_set_and_takes_a_new_master_key(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
     with running(environ):
-        done = typed(environ, f"{CANARY}\n", "set", "mail", "--origin", "mail.example.com")
+        done = fed(environ, f"{CANARY}\n", "secret", "set", "mail", "--origin", "mail.example.com")
         assert (0, "") == (done.returncode, done.stderr)
         before = (home / FILE).read_text()
         assert 0 == run("secret", "rotate").returncode
         after = (home / FILE).read_text()
         assert (65, True) == (len(after), before != after)
-        assert 0 == typed(environ, "x", "rotate", "mail").returncode
+        assert 0 == fed(environ, "x", "secret", "rotate", "mail").returncode
         assert ["mail"] == names(run)
         assert 0 == run("audit", "verify").returncode
         assert CANARY not in run("logs").stdout
@@ -115,11 +99,11 @@ def test_settings_name_a_secret_and_a_missing_or_foreign_one_is_told(
             done.stderr
         )
     assert f"{place}: 没有名为 model 的密钥" in run("--lang", "zh", "start").stderr
-    typed(environ, CANARY, "set", "model", "--origin", "https://elsewhere.test")
+    fed(environ, CANARY, "secret", "set", "model", "--origin", "https://elsewhere.test")
     done = run("test-model", "--provider", "local")
     assert 78 == done.returncode
     assert f"{place}: the secret model is not bound to this address" in done.stderr
-    typed(environ, CANARY, "set", "model", "--origin", "http://127.0.0.1:9")
+    fed(environ, CANARY, "secret", "set", "model", "--origin", "http://127.0.0.1:9")
     done = run("test-model", "--provider", "local")
     assert 69 == done.returncode, "now it is tried, and nobody listens"
     assert CANARY not in done.stderr + run("config", "show").stdout
@@ -138,7 +122,7 @@ def test_what_cannot_be_is_told_and_nothing_is_kept(run: Run, environ: dict[str,
         ("x", ("rotate", "mail")),
         ("", ("remove", "mail")),
     ):
-        done = typed(environ, text, *args)
+        done = fed(environ, text, "secret", *args)
         assert (65, "") == (done.returncode, done.stdout), args
     assert [] == names(run)
 
@@ -146,9 +130,9 @@ def test_what_cannot_be_is_told_and_nothing_is_kept(run: Run, environ: dict[str,
 def test_a_key_that_others_can_read_is_refused(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
-    typed(environ, CANARY, "set", "mail")
+    fed(environ, CANARY, "secret", "set", "mail")
     (home / FILE).chmod(0o644)
-    done = typed(environ, CANARY, "set", "mail")
+    done = fed(environ, CANARY, "secret", "set", "mail")
     assert (78, "") == (done.returncode, done.stdout)
     assert "Others can read the master key. Run `chmod 600` on this file." in done.stderr
 

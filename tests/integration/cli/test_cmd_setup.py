@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import running, shown
+from tests.fakes.command import fed, running, shown
 from tests.fakes.models import KEY, MODEL, Fault, ModelServer
 from tests.integration.cli.conftest import Run
-from tests.patience import PATIENCE_S
 
 PASSWORD = "canary-password"
 
@@ -21,24 +18,11 @@ def settings(home: Path) -> None:
     (home / "clawdbot.yaml").write_text("gateway: {port: 0}\n")
 
 
-def setup(environ: dict[str, str], text: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run `clawdbot setup` with something on standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "clawdbot", "setup", *args],
-        capture_output=True,
-        check=False,
-        env=environ,
-        input=text,
-        text=True,
-        timeout=PATIENCE_S,
-    )
-
-
 def test_options_make_the_owner_and_nothing_else_is_asked(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
     args = ("--name", "Ada", "--language", "zh", "--timezone", "Asia/Shanghai")
-    done = setup(environ, f"{PASSWORD}\n", *args, "--stdin", "password")
+    done = fed(environ, f"{PASSWORD}\n", "setup", *args, "--stdin", "password")
     assert (0, "") == (done.returncode, done.stderr)
     assert "已保存。这个助手属于 Ada。" in done.stdout
     assert "clawdbot start" in done.stdout
@@ -52,8 +36,8 @@ def test_options_make_the_owner_and_nothing_else_is_asked(
 
 
 def test_a_second_time_changes_only_what_is_given(run: Run, environ: dict[str, str]) -> None:
-    assert 0 == setup(environ, "", "--name", "Ada", "--timezone", "Asia/Shanghai").returncode
-    assert 0 == setup(environ, "", "--name", "Bea").returncode
+    assert 0 == fed(environ, "", "setup", "--name", "Ada", "--timezone", "Asia/Shanghai").returncode
+    assert 0 == fed(environ, "", "setup", "--name", "Bea").returncode
     assert ["Bea"] == [u["name"] for u in json.loads(run("user", "list", "--json").stdout)]
     rows = {row["key"]: row["value"] for row in json.loads(run("config", "show", "--json").stdout)}
     assert "Asia/Shanghai" == rows["timezone"]
@@ -61,9 +45,9 @@ def test_a_second_time_changes_only_what_is_given(run: Run, environ: dict[str, s
 
 def test_what_cannot_be_is_told_and_nothing_is_kept(run: Run, environ: dict[str, str]) -> None:
     for args in (["--timezone", "Nowhere"], ["--stdin", "password"], ["--stdin", "key"]):
-        done = setup(environ, "short\n", "--name", "Ada", *args)
+        done = fed(environ, "short\n", "setup", "--name", "Ada", *args)
         assert (65, "") == (done.returncode, done.stdout), args
-    assert 2 == setup(environ, "").returncode
+    assert 2 == fed(environ, "", "setup").returncode
     assert [] == json.loads(run("user", "list", "--json").stdout)
 
 
@@ -73,11 +57,11 @@ async def test_a_model_is_tried_before_it_is_kept(
     async with ModelServer() as models:
         await models.fault(Fault(kind="status", status=401, count=1))
         args = ["--name", "Ada", "--endpoint", f"{models.url}/v1", "--stdin", "key"]
-        done = await asyncio.to_thread(setup, environ, "wrong-key\n", *args)
+        done = await asyncio.to_thread(fed, environ, "wrong-key\n", "setup", *args)
         assert (1, "") == (done.returncode, done.stdout)
         assert "The model endpoint refused the key." in done.stderr
         assert not (home / "settings.yaml").exists()
-        done = await asyncio.to_thread(setup, environ, f"{KEY}\n", *args, "--model", MODEL)
+        done = await asyncio.to_thread(fed, environ, f"{KEY}\n", "setup", *args, "--model", MODEL)
         assert (0, "") == (done.returncode, done.stderr)
         tested = await asyncio.to_thread(run, "test-model", "--json")
         assert (0, MODEL) == (tested.returncode, json.loads(tested.stdout)["model"])
@@ -101,7 +85,7 @@ async def test_a_new_endpoint_takes_the_place_of_the_one_in_the_env_file(
     )
     async with ModelServer() as models:
         args = ["--name", "Ada", "--endpoint", f"{models.url}/v1", "--stdin", "key"]
-        done = await asyncio.to_thread(setup, environ, f"{KEY}\n", *args)
+        done = await asyncio.to_thread(fed, environ, f"{KEY}\n", "setup", *args)
         assert (0, "") == (done.returncode, done.stderr)
         assert 0 == (await asyncio.to_thread(run, "test-model")).returncode
         assert "A=1\n" == env.read_text()
@@ -167,7 +151,9 @@ async def test_a_running_service_takes_what_was_set_up_and_starts_anew(
 def _set_up_while_it_runs(run: Run, environ: dict[str, str], endpoint: str) -> None:
     with running(environ) as process:
         before = json.loads(run("status", "--json").stdout)
-        done = setup(environ, f"{KEY}\n", "--name", "Ada", "--endpoint", endpoint, "--stdin", "key")
+        done = fed(
+            environ, f"{KEY}\n", "setup", "--name", "Ada", "--endpoint", endpoint, "--stdin", "key"
+        )
         assert (0, "") == (done.returncode, done.stderr)
         assert "clawdbot start" not in done.stdout
         done = run("chat", "hello")

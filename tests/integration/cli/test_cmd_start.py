@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import ended, running, scripted, started
+from tests.fakes.command import ended, fed, running, scripted, started
 from tests.integration.cli.conftest import Run
-from tests.integration.cli.test_cmd_setup import PASSWORD, setup
+from tests.integration.cli.test_cmd_setup import PASSWORD
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_the_foreground_tells_the_set_up_link_what_is_next_and_how_to_stop(
 
 def test_who_owns_the_assistant_gets_no_set_up_link(environ: dict[str, str]) -> None:
     args = ("--name", "Ada", "--stdin", "password")
-    done = setup(environ, f"{PASSWORD}\n", *args)
+    done = fed(environ, f"{PASSWORD}\n", "setup", *args)
     assert 0 == done.returncode, done.stderr
     with started(environ, "start", "--no-browser") as process:
         assert process.stdout is not None
