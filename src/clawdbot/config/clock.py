@@ -26,8 +26,11 @@ class SystemClock:
 
     def ulid(self) -> str:
         """Make a new id: 48 bits of milliseconds, 80 of randomness, counted up within one."""
-        fresh = int(self.now() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+        now = int(self.now() * 1000)
         with self._lock:
-            started = fresh >> _RANDOM_BITS > self._last >> _RANDOM_BITS
-            self._last = value = fresh if started else self._last + 1
+            if now > self._last >> _RANDOM_BITS:
+                self._last = now << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+            else:
+                self._last += 1
+            value = self._last
         return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])

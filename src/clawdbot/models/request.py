@@ -9,11 +9,11 @@ from clawdbot.domain.messages import Call, Message
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool as a model sees it; `schema` is JSON Schema for an object."""
+    """A tool as a model sees it; `schema` is JSON Schema for an object, written."""
 
     name: str
     description: str
-    schema: dict[str, object]
+    schema: msgspec.Raw
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,8 @@ def thread_of(messages: Sequence[Message]) -> tuple[str, list[Said]]:
             said.append(Said(role))
         for index, part in enumerate(message.parts):
             match part:
+                case Text() | Quote() | Unreadable() if _says(part):  # nearly all
+                    said[-1].texts.append(_words(part, message.role))
                 case Call() if _answered(part, messages[number + 1 : number + 2]):
                     # Nine letters and digits: what the strictest server takes.
                     ids[part.id] = f"c{number:04d}{index:04d}"
@@ -70,8 +72,6 @@ def thread_of(messages: Sequence[Message]) -> tuple[str, list[Said]]:
                     said[-1].thoughts.append(part)
                 case Image():
                     said[-1].images.append(part)
-                case Text() | Quote() | Unreadable() if _says(part):
-                    said[-1].texts.append(_words(part, message.role))
     return system, said
 
 
@@ -102,11 +102,11 @@ def _answered(call: Call, following: Sequence[Message]) -> bool:
 
 def _words(part: Text | Quote | Unreadable, role: Role) -> str:
     match part:
-        case Quote():
-            return as_data("quote", part.text, author=part.author)
-        case Unreadable():
-            return f"[{part.kind}: cannot be shown to you]"
         case Text() if part.source is Source.OTHER and role is Role.USER:
             return as_data("quote", part.text)
         case Text():
             return part.text
+        case Quote():
+            return as_data("quote", part.text, author=part.author)
+        case Unreadable():
+            return f"[{part.kind}: cannot be shown to you]"

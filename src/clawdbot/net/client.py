@@ -12,9 +12,10 @@ NetFailed
 """
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
@@ -89,10 +90,7 @@ class Request:
     @property
     def host(self) -> str:
         """Name the host, all of the address that may be shown."""
-        try:
-            return urlsplit(self.url).hostname or ""
-        except ValueError:
-            return ""
+        return _host(self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +110,7 @@ class Stream:
         self.headers: Mapping[str, str] = answer.headers
         self._content = answer.content
         self._host = host
+        self._room = BODY_MAX_BYTES
 
     @property
     def whole(self) -> bool:
@@ -120,19 +119,26 @@ class Stream:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes, decompressed; raises NetFailed."""
-        room = BODY_MAX_BYTES
-        try:
-            async for chunk in self._content.iter_any():
-                room -= len(chunk)
-                if room < 0:
-                    raise Broken(f"{self._host}: The answer is too large.", sent=True)
-                yield chunk
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _failed(error, self._host) from None
+        while chunk := await self._next():
+            yield chunk
 
     async def read(self) -> bytes:
         """Give the whole body; raises NetFailed."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        body = bytearray()
+        while chunk := await self._next():
+            body += chunk
+        return bytes(body)
+
+    async def _next(self) -> bytes:
+        """Wait for more of the body; empty at its end."""
+        try:
+            chunk = await self._content.readany()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _failed(error, self._host) from None
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise Broken(f"{self._host}: The answer is too large.", sent=True)
+        return chunk
 
 
 class Client:
@@ -168,9 +174,11 @@ class Client:
         """Send, and read the answer while it comes; raises NetFailed."""
         return self.exchange(Request(method=method, url=url, **options))
 
-    @asynccontextmanager
-    async def exchange(self, request: Request) -> AsyncIterator[Stream]:
-        """Send one request: every request of the program passes here."""
+    def exchange(self, request: Request) -> AbstractAsyncContextManager[Stream]:
+        """Send one request when it is entered: every request of the program passes here."""
+        return _Exchange(self._send, request)
+
+    async def _send(self, request: Request) -> aiohttp.ClientResponse:
         body, headers = request.data, request.headers
         if request.json is not None:
             body = msgspec.json.encode(request.json)
@@ -182,7 +190,7 @@ class Client:
         direct = request.address or host in _LOOPBACK
         plain = url.startswith("http://") and not self._net.proxy.startswith("https://")
         try:
-            answer = await self._session.request(
+            return await self._session.request(
                 request.method,
                 url,
                 data=body or None,
@@ -191,14 +199,12 @@ class Client:
                 proxy=None if direct else self._net.proxy or None,
                 server_hostname=host if request.address else None,
                 ssl=True if plain else self._trust(),
-                timeout=self._timeout(request),
+                timeout=_timeout(
+                    self._net.connect_timeout_s, request.timeout_s, whole=request.whole
+                ),
             )
         except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
             raise _failed(error, host) from None  # the library's texts show the whole address
-        try:
-            yield Stream(answer, host)
-        finally:
-            answer.release()
 
     def _trust(self) -> ssl.SSLContext:
         """Read whom to trust, once, before the first encrypted connection: 30 ms."""
@@ -206,13 +212,22 @@ class Client:
             self._trusted = _context(self._net.ca_file)
         return self._trusted
 
-    def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
-        # Only one phase can pass before the request leaves, and it has its own limit: whatever
-        # else times out may have arrived.
-        connect_s = self._net.connect_timeout_s
-        if request.whole:
-            return aiohttp.ClientTimeout(total=connect_s + request.timeout_s, connect=connect_s)
-        return aiohttp.ClientTimeout(connect=connect_s, sock_read=request.timeout_s)
+
+class _Exchange(AbstractAsyncContextManager[Stream]):
+    """One request and its answer; a generator in its place would cost each request more."""
+
+    def __init__(
+        self, send: Callable[[Request], Awaitable[aiohttp.ClientResponse]], request: Request
+    ) -> None:
+        self._send = send
+        self._request = request
+
+    async def __aenter__(self) -> Stream:
+        self._answer = await self._send(self._request)
+        return Stream(self._answer, self._request.host)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._answer.release()
 
 
 def authorities(ca_file: str) -> tuple[bytes, ...]:
@@ -221,6 +236,23 @@ def authorities(ca_file: str) -> tuple[bytes, ...]:
         return ()
     only = _context(ca_file, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     return tuple(only.get_ca_certs(binary_form=True))
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect_s: float, timeout_s: float, *, whole: bool) -> aiohttp.ClientTimeout:
+    # Only one phase can pass before the request leaves, and it has its own limit: whatever
+    # else times out may have arrived.
+    if whole:
+        return aiohttp.ClientTimeout(total=connect_s + timeout_s, connect=connect_s)
+    return aiohttp.ClientTimeout(connect=connect_s, sock_read=timeout_s)
+
+
+@lru_cache(maxsize=64)
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _context(ca_file: str, context: ssl.SSLContext | None = None) -> ssl.SSLContext:

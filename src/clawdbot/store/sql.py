@@ -64,7 +64,7 @@ class SqlTx(Generic[Q]):
 
 def values(record: "DataclassInstance") -> dict[str, object]:
     """Give a record's fields as the values of a statement."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: getattr(record, name) for name in _names(type(record))}
 
 
 @cache
@@ -105,6 +105,11 @@ def _texts(folder: str, engine: Engine) -> dict[str, str]:
         if of in {"", engine}:
             found[name] = found.get(name, "") + file.read_text("utf-8")
     return found
+
+
+@cache
+def _names(kind: type["DataclassInstance"]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _statement(body: str) -> str:

@@ -8,6 +8,7 @@ recorded before. Who drives it runs nothing that was not allowed.
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import msgspec
 
@@ -115,7 +116,7 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     tool: Tool
-    schema: dict[str, object]
+    schema: msgspec.Raw
     bind: Callable[[str], Mapping[str, object]] = field(repr=False)
 
 
@@ -127,6 +128,7 @@ class Registry:
         self._per_hour = per_hour
         self._built_in = {tool.manifest.name: self._entry(tool) for tool in tools}
         self._others: dict[str, dict[str, _Entry]] = {}
+        self._allowed = lru_cache(maxsize=256)(self._weighed)
 
     def replace(self, owner: str, tools: Iterable[Tool]) -> list[str]:
         """Give an owner exactly these tools; name those left out because the name is taken.
@@ -144,31 +146,27 @@ class Registry:
             else:
                 entries[name] = self._entry(tool)
         self._others[owner] = entries
+        self._allowed.cache_clear()
         return refused
 
     def find(self, name: str) -> Tool | None:
         """Find a tool."""
-        entry = self._find(name)
+        entry = self._known().get(name)
         return entry.tool if entry is not None else None
 
     def all(self) -> list[Tool]:
         """List every tool."""
-        return [entry.tool for entry in self._entries()]
+        return [entry.tool for entry in self._known().values()]
 
     def offered(
         self, user: User, custom: Mapping[str, Role] = _NO_ROLES
-    ) -> list[tuple[Tool, dict[str, object]]]:
-        """List what a user may ask for at all, each with the JSON Schema of its arguments."""
-        context = Context(user=user, role=role_of(user, custom), tainted=False)
-        return [
-            (entry.tool, entry.schema)
-            for entry in self._entries()
-            if not isinstance(decide(context, Wish(manifest=entry.tool.manifest)), Deny)
-        ]
+    ) -> tuple[tuple[Tool, msgspec.Raw], ...]:
+        """List what a user may ask for at all, each with its arguments' JSON Schema."""
+        return self._allowed(user, role_of(user, custom))
 
     def call(self, grant: Grant, call: Call) -> Ready:
         """Bind a call's arguments; ToolFailed when the tool or an argument is unknown or wrong."""
-        if (entry := self._find(call.tool)) is None:
+        if (entry := self._known().get(call.tool)) is None:
             raise ToolFailed(f"There is no tool {call.tool!r}.")
         try:
             arguments = entry.bind(call.arguments or "{}")
@@ -178,15 +176,17 @@ class Registry:
         taint = grant.tainted or not (manifest.public or manifest.trusted)
         return Ready(tool=entry.tool, arguments=arguments, taint=taint, grant=grant)
 
+    def _weighed(self, user: User, role: Role) -> tuple[tuple[Tool, msgspec.Raw], ...]:
+        context = Context(user=user, role=role, tainted=False)
+        return tuple(
+            (entry.tool, entry.schema)
+            for entry in self._known().values()
+            if not isinstance(decide(context, Wish(manifest=entry.tool.manifest)), Deny)
+        )
+
     def _entry(self, tool: Tool) -> "_Entry":
         per_hour = self._per_hour.get(tool.manifest.name, tool.manifest.per_hour)
         return _entry(replace(tool, manifest=replace(tool.manifest, per_hour=per_hour)))
-
-    def _find(self, name: str) -> _Entry | None:
-        return self._known().get(name)
-
-    def _entries(self) -> list[_Entry]:
-        return list(self._known().values())
 
     def _known(self) -> Mapping[str, _Entry]:
         return ChainMap(*self._others.values(), self._built_in)
@@ -194,7 +194,7 @@ class Registry:
 
 def _entry(tool: Tool) -> _Entry:
     if tool.schema is not None and tool.check is not None:
-        return _Entry(tool, tool.schema, tool.check)
+        return _Entry(tool, msgspec.Raw(msgspec.json.encode(tool.schema)), tool.check)
     function = tool.write or tool.read or tool.act
     if function is None:
         raise ToolFailed(f"{tool.manifest.name} has no function")
@@ -204,4 +204,4 @@ def _entry(tool: Tool) -> _Entry:
     def bind(text: str) -> dict[str, object]:
         return msgspec.structs.asdict(decoder.decode(text))
 
-    return _Entry(tool, schema_of(arguments), bind)
+    return _Entry(tool, msgspec.Raw(msgspec.json.encode(schema_of(arguments))), bind)

@@ -54,7 +54,9 @@ async def answer(
     """Ask the provider itself; give its text and its calls."""
     ask = Ask(
         messages=messages,
-        tools=tuple(ToolSpec(name=name, description="", schema={}) for name in tools),
+        tools=tuple(
+            ToolSpec(name=name, description="", schema=msgspec.Raw(b"{}")) for name in tools
+        ),
         model="",
         max_tokens=100,
         temperature=0.0,

@@ -10,6 +10,7 @@ from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.people import User
+from clawdbot.domain.policy import Role
 from clawdbot.domain.settings import Store
 from clawdbot.store import notes, people, sqlite, timers
 from clawdbot.store.sqlite import SqliteDb
@@ -51,6 +52,28 @@ def test_an_owner_is_offered_everything_and_a_guest_what_is_public() -> None:
     assert 8 == len(REGISTRY.offered(ANN))
     guest = replace(ANN, role="guest")
     assert ["time_now"] == [tool.manifest.name for tool, _ in REGISTRY.offered(guest)]
+
+
+def test_what_is_offered_follows_the_tools_the_user_and_the_roles() -> None:
+    registry = Registry(facts.TOOLS)
+    guest = replace(ANN, role="guest")
+
+    def offered(user: User, **roles: Role) -> list[str]:
+        return sorted(tool.manifest.name for tool, _ in registry.offered(user, roles))
+
+    before = offered(ANN)
+    assert before == offered(ANN) != offered(guest)
+    registry.replace("plugin", notebook.TOOLS[:1])
+    added = notebook.TOOLS[0].manifest.name
+    assert sorted((*before, added)) == offered(ANN)
+    assert added not in offered(guest)
+    assert [] == offered(replace(ANN, disabled_at=2.0))
+    clerk = replace(ANN, role="clerk")
+    assert offered(guest) == offered(clerk)
+    assert added in offered(clerk, clerk=Role(allowed=frozenset({added})))
+    assert offered(guest) == offered(clerk, clerk=Role())
+    registry.replace("plugin", ())
+    assert before == offered(ANN)
 
 
 def test_a_schema_comes_from_the_signature() -> None:
