@@ -1,18 +1,23 @@
 """What acting costs: a box, a plugin's worker, a call, the browser. `python -m bench.hands`."""
 
 import asyncio
+import os
 import re
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
+from bench.stage import FIRST_CHAT, Bot, Telegram, settle
 from clawdbot.sandbox.chromium import Browsers
 from clawdbot.sandbox.profile import Box
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.worker import Order, Pool, Program
+from tests.fakes.models import Call, RemoteModels, Reply, Rule
+from tests.fakes.serving import ROOT, spawned
 
 PLUGIN = """\
 from clawdbot.plugins import system_command
@@ -22,6 +27,17 @@ def nothing(params):
     pass
 """
 CALL = Order(name="nothing", arguments={})
+# The mission's.
+DISK = """\
+from clawdbot.plugins import system_command
+
+@system_command.register
+def disk_usage(params):
+    import shutil
+    return shutil.disk_usage("/")
+"""
+CHATS = 6
+TURNS = 10  # of each kind, a chat
 ROUNDS = 20
 CALLS = 20  # a round
 PAGE = "data:text/html,<h1>A page</h1><form><input type=password></form>"
@@ -58,6 +74,45 @@ async def measure(rounds: int = ROUNDS) -> dict[str, float]:
             found["warm call ms"] = await median(warm, rounds * CALLS)
         found |= await browser(sandbox, Path(folder), rounds)
         return found | {"worker MB": statistics.median(memory)}
+
+
+async def turns(folder: Path, chats: int = CHATS, each: int = TURNS) -> dict[str, float]:
+    """Give the CPU of a turn in the service's process tree, and what a call adds to it.
+
+    The call is of the mission's plugin, its worker warm; the model is asked again after it.
+    """
+    home, without, calling = folder / "home", list[float](), list[float]()
+    wants = Rule(contains="disk", last="user", reply=Reply(calls=[Call("disk_usage")]))
+    async with (
+        spawned("tests.fakes.models") as server,
+        RemoteModels(server.url) as models,
+        Telegram() as telegram,
+    ):
+        await models.script(wants)
+        bot = Bot(kind="clawdbot", home=home, telegram=telegram, models=f"{server.url}/v1")
+        settle(home, telegram, bot.models)
+        (home / "plugins").mkdir(mode=0o700)
+        (home / "plugins" / "disk.py").write_text(DISK)
+        trusting = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "clawdbot", "plugin", "trust", "disk"),
+            cwd=ROOT,
+            env={**os.environ, "CLAWDBOT_HOME": str(home)},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        if await trusting.wait():
+            raise RuntimeError("The plugin was not trusted.")
+        async with bot.alive():
+            for chat in range(FIRST_CHAT, FIRST_CHAT + chats):
+                await bot.ask(chat, "disk")  # its user's worker is warm from here on
+                for words, took in (("time", without), ("disk", calling)):
+                    for _ in range(each):
+                        with bot.spent() as cpu:
+                            await bot.ask(chat, words)
+                        took.extend(cpu)
+        if "total: " not in str((await models.log())[-1].body):
+            raise RuntimeError("The plugin was not called.")
+    turn, more = (statistics.mean(took) * 1000 for took in (without, calling))
+    return {"turn CPU ms": turn, "a call in a turn CPU ms": more - turn}
 
 
 async def browser(sandbox: Sandbox, folder: Path, rounds: int) -> dict[str, float]:
@@ -102,6 +157,14 @@ def proportional_mb(pid: int) -> float:
     return int(kilobytes) / 1024 + sum(map(proportional_mb, map(int, beneath)))
 
 
-if __name__ == "__main__":
-    for name, value in asyncio.run(measure()).items():
+async def main() -> None:
+    """Measure, and print."""
+    found = await measure()
+    with tempfile.TemporaryDirectory() as folder:
+        found |= await turns(Path(folder))
+    for name, value in found.items():
         print(f"{name:<26}{value:8.2f}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -35,6 +35,11 @@ async def test_a_tiny_bench_of_hands_measures_all() -> None:
     assert all(value > 0 for value in found.values())
 
 
+async def test_a_tiny_bench_of_turns_calls_the_plugin(tmp_path: Path) -> None:
+    found = await hands.turns(tmp_path, chats=1, each=1)  # raises where it was not called
+    assert {"turn CPU ms", "a call in a turn CPU ms"} == set(found)
+
+
 async def test_a_tiny_bench_of_searching_measures_all(tmp_path: Path) -> None:
     found = await search.measure(tmp_path, 200)
     assert {"p50", "worst", "needle (1)", "nothinglikeit (0)"} <= found.keys()
