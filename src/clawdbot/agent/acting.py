@@ -13,6 +13,7 @@ import msgspec
 from clawdbot.agent.context import Scene, in_sight, private_in_sight
 from clawdbot.agent.plan import PLAN, steps_of
 from clawdbot.agent.rights import Rights, Rows, plan_of
+from clawdbot.agent.sight import Sight
 from clawdbot.agent.state import Phase, State
 from clawdbot.domain.approval import Plan, Planned, canonical, digest_of
 from clawdbot.domain.binding import given
@@ -45,7 +46,7 @@ class Tools:
     """What every turn's loop works with.
 
     `record` writes to the audit, `rights` reads what a turn may do now, `roles` are custom ones,
-    `tell` shows how far a turn's tool is.
+    `tell` shows how far a turn's tool is, `sight` opens what was attached for the model.
     """
 
     router: Router
@@ -58,6 +59,7 @@ class Tools:
     rights: Callable[[Turn, tuple[str, ...]], Awaitable[Rows]]
     roles: Callable[[], Mapping[str, Level]]
     tell: Callable[[Turn, str, str], None]
+    sight: Sight
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from clawdbot.domain.media import PICTURES, PLAIN
 from clawdbot.domain.messages import (
+    Attachment,
     Call,
     Image,
     Message,
@@ -23,6 +25,7 @@ from clawdbot.domain.messages import (
 from clawdbot.domain.people import User
 from clawdbot.domain.policy import Effect
 
+FILE_TEXT_BYTES = 12_000
 _IMAGE_TOKENS = 800
 _MESSAGE_TOKENS = 4
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
@@ -134,8 +137,18 @@ def _part_tokens(part: Part) -> int:
             return _text_tokens(part.text)
         case Image():
             return _IMAGE_TOKENS
+        case Attachment():
+            return _attachment_tokens(part)
         case Unreadable():
             return 1
+
+
+def _attachment_tokens(part: Attachment) -> int:
+    """Estimate what the model will be shown of a file (see `agent/sight.py`)."""
+    if part.kind in PICTURES:
+        return _IMAGE_TOKENS
+    read = min(part.size, FILE_TEXT_BYTES) // 3 if part.kind == PLAIN else 0
+    return _text_tokens(part.name) + read + _MESSAGE_TOKENS
 
 
 def _text_tokens(text: str) -> int:

@@ -125,7 +125,10 @@ class Loop:
             yield Next(msgspec.structs.replace(state, phase=Phase.DONE, said=said))
             return
         heard = _Heard()
-        async for delta in self._with.router.complete(self._request(state)):
+        request = self._request(state)
+        shown = await self._with.sight.shown(self._scene.user.id, request.messages)
+        request = msgspec.structs.replace(request, messages=shown)
+        async for delta in self._with.router.complete(request):
             if (event := heard.take(delta)) is not None:
                 yield event
         message = self._message(state, heard)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from clawdbot.agent import rights
 from clawdbot.agent.acting import Tools
+from clawdbot.agent.sight import Sight
 from clawdbot.agent.state import VERSION
 from clawdbot.app.adapters import caps_of, channel_of, outside_of, policy_of, providers_of
 from clawdbot.app.hands import Hands, boxes, browsing, hands_of
@@ -303,6 +304,7 @@ def _engine(
             rights=rights_of,
             roles=lambda: ground.roles,
             tell=ground.stream.tell,
+            sight=Sight(ground.patient, _files(ground.loaded.home)),
         ),
         commands=Commands(routes_of(core)),
         settings=core,

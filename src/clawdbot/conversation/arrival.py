@@ -11,7 +11,7 @@ from clawdbot.conversation import scenes
 from clawdbot.conversation.scenes import Begun
 from clawdbot.conversation.session import expired, scope_of
 from clawdbot.domain.inbound import ChatKind, Inbound
-from clawdbot.domain.messages import Text
+from clawdbot.domain.messages import told
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Session, WhileBusy
@@ -97,7 +97,7 @@ def arrive(
 
 
 def _begun(tx: Tx, inbound: Inbound, user: User, policy: Session, drawn: Drawn) -> Conversation:
-    words = "".join(part.text for part in inbound.parts if isinstance(part, Text))
+    words = told(inbound.parts)
     lane = Conversation(
         id=drawn.conversation,
         receiver=inbound.receiver,

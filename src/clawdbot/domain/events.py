@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from clawdbot.domain.inbound import Address
+from clawdbot.domain.messages import Attachment
 
 
 class LiveKind(StrEnum):
@@ -39,6 +40,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     event: int = 0
     ref: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,27 @@ class Image(_Part, frozen=True, kw_only=True, tag="image", omit_defaults=True):
 
     media_type: str
     data: bytes
+    name: str = ""
+
+    @property
+    def line(self) -> "Unreadable":
+        """Give what stands for it where it cannot be shown."""
+        return Unreadable(kind=f"picture {self.name}", source=self.source, taint=self.taint)
+
+
+class Attachment(_Part, frozen=True, kw_only=True, tag="attachment", omit_defaults=True):
+    """A file, picture or voice note that was sent along: where it is kept, what its bytes say."""
+
+    id: str
+    name: str = ""
+    kind: str = ""
+    size: int = 0
+
+    @property
+    def line(self) -> "Unreadable":
+        """Give what stands for it where it cannot be shown."""
+        what = f"file {self.name} ({self.kind}, {self.size} bytes)"
+        return Unreadable(kind=what, source=self.source, taint=self.taint)
 
 
 class Unreadable(_Part, frozen=True, kw_only=True, tag="unreadable", omit_defaults=True):
@@ -89,7 +110,8 @@ class Result(_Part, frozen=True, kw_only=True, tag="result", omit_defaults=True)
     provider_id: str = ""
 
 
-Part = Text | Quote | Image | Unreadable | Reasoning | Call | Result
+_TELLING = (Text, Attachment)
+Part = Text | Quote | Image | Attachment | Unreadable | Reasoning | Call | Result
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,6 +130,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """List the tool calls of the message."""
         return tuple(part for part in self.parts if isinstance(part, Call))
 
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """List what was sent along."""
+        return tuple(part for part in self.parts if isinstance(part, Attachment))
+
+
+def told(parts: Iterable[Part]) -> str:
+    """Join plain words, and the names of what was sent along."""
+    texts = (p.text if isinstance(p, Text) else p.name for p in parts if isinstance(p, _TELLING))
+    return "\n".join(texts)
+
 
 def own(text: str) -> Message:
     """Make a message of the requester's own words."""
@@ -117,6 +150,22 @@ def own(text: str) -> Message:
 def fixed(text: str, role: Role = Role.ASSISTANT) -> Message:
     """Make a message of one of our own fixed texts."""
     return Message(role=role, parts=(Text(text=text, source=Source.FIXED),))
+
+
+def picture_bytes(messages: Iterable[Message]) -> int:
+    """Sum up the sizes of pictures, whose tokens no length of a request tells."""
+    parts = (part for message in messages for part in message.parts)
+    return sum(len(part.data) for part in parts if isinstance(part, Image))
+
+
+def unseen(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Put a line in place of each picture."""
+    return tuple(
+        msgspec.structs.replace(
+            message, parts=tuple(p.line if isinstance(p, Image) else p for p in message.parts)
+        )
+        for message in messages
+    )
 
 
 def private(messages: Iterable[Message]) -> bool:

@@ -13,7 +13,8 @@ VERSION = 1
 FRAME_MAX_BYTES = 262_144
 
 Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
-Words = Annotated[str, Meta(min_length=1, max_length=100_000)]
+Words = Annotated[str, Meta(max_length=100_000)]
+Files = Annotated[tuple[Key, ...], Meta(max_length=10)]
 
 
 class _Frame(
@@ -55,11 +56,19 @@ class Close(_Frame, frozen=True, kw_only=True):
 
 
 class Send(_Frame, frozen=True, kw_only=True):
-    """Say something in a conversation; `key` makes a repetition harmless."""
+    """Say something in a conversation, or send files along; `key` makes a repetition harmless.
+
+    `attachments` are ids of files that this user uploaded (`POST /media`).
+    """
 
     conversation: Key
     key: Key
-    text: Words
+    text: Words = ""
+    attachments: Files = ()
+
+    def __post_init__(self) -> None:
+        if not self.text and not self.attachments:
+            raise ValueError("neither text nor attachments")
 
 
 class Answer(_Frame, frozen=True, kw_only=True):
@@ -100,6 +109,15 @@ class Ping(_Frame, frozen=True, kw_only=True):
     n: int = 0
 
 
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was sent along: `GET /media/<id>` gives it; `kind` is what its bytes say."""
+
+    id: str
+    name: str
+    kind: str
+    size: int
+
+
 class Said(_Frame, frozen=True, kw_only=True):
     """Somebody (this user, maybe in another window) said something; event 0 until committed."""
 
@@ -107,6 +125,7 @@ class Said(_Frame, frozen=True, kw_only=True):
     turn: str
     text: str
     event: int = 0
+    attachments: tuple[File, ...] = ()
 
 
 class Delta(_Frame, frozen=True, kw_only=True):

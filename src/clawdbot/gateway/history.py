@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clawdbot.conversation.session import direct_scope
 from clawdbot.domain.inbound import OWN_CHANNELS, Address
-from clawdbot.domain.messages import Message, Role
+from clawdbot.domain.messages import Attachment, Message, Role, told
 from clawdbot.domain.ports import Tx
 from clawdbot.store import conversations, inbox, turns
 from clawdbot.store.conversations import Conversation, Said
@@ -22,6 +22,7 @@ class Line:
     own: bool = False
     event: int = 0
     at: float = 0.0
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +84,17 @@ def _shown(found: list[Said]) -> list[Line]:
     lines: list[Line] = []
     for said in found:
         message = said.message
-        if message.role not in {Role.USER, Role.ASSISTANT} or not message.text:
+        if message.role not in {Role.USER, Role.ASSISTANT} or not told(message.parts):
             continue
         own = message.role is Role.USER
-        line = Line(turn=said.turn_id, text=message.text, own=own, event=said.position, at=said.at)
+        line = Line(
+            turn=said.turn_id,
+            text=message.text,
+            own=own,
+            event=said.position,
+            at=said.at,
+            attachments=message.attachments,
+        )
         if not own and lines and lines[-1].turn == line.turn and not lines[-1].own:
             lines.pop()
         lines.append(line)
@@ -100,6 +108,7 @@ def _waiting(tx: Tx, open_turns: list[turns.Turn]) -> tuple[Line, ...]:
             text=Message(role=Role.USER, parts=inbound.parts).text,
             own=True,
             at=turn.created_at,
+            attachments=Message(role=Role.USER, parts=inbound.parts).attachments,
         )
         for turn in open_turns
         for inbound in inbox.of_turn(tx, turn.id)

@@ -25,7 +25,7 @@ from clawdbot.domain.inbound import (
     Outcome,
     Receipt,
 )
-from clawdbot.domain.messages import Source, Text, Unreadable
+from clawdbot.domain.messages import Attachment, Source, Text, Unreadable
 from clawdbot.domain.people import Level, User, shown
 from clawdbot.domain.ports import Clock, Db, Engine, Stream, Tx
 from clawdbot.domain.settings import Access, Limits, Session
@@ -33,6 +33,7 @@ from clawdbot.domain.text import language_of, say
 from clawdbot.gateway import controls, pairing
 from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.controls import Control, Verdict, refused
+from clawdbot.gateway.media import attached, sent
 from clawdbot.store import inbox, people, turns
 from clawdbot.store.conversations import Conversation
 from clawdbot.store.inbox import Decision
@@ -85,7 +86,9 @@ class Inbox:
         if not self._room_left():
             raise DiskLow
         drawn = self._draw()
-        receipt, verdict = await self._db.write(lambda tx: self._decide(tx, inbound, drawn))
+        receipt, verdict, inbound = await self._db.write(
+            lambda tx: self._decide(tx, inbound, drawn)
+        )
         self._look_up(verdict)
         for turn in verdict.ended:
             ended = Live(kind=LiveKind.STOPPED, turn=turn, to=inbound.to, text=verdict.notice)
@@ -135,16 +138,19 @@ class Inbox:
         for destination in verdict.deliver:
             self._after.deliver(destination)
 
-    def _decide(self, tx: Tx, inbound: Inbound, drawn: Drawn) -> tuple[Receipt, Verdict]:
+    def _decide(self, tx: Tx, inbound: Inbound, drawn: Drawn) -> tuple[Receipt, Verdict, Inbound]:
         key = _key(inbound)
         if (earlier := inbox.seen(tx, key)) is not None:
             receipt = Receipt(outcome=Outcome.DUPLICATE, turn=earlier[1], reason=earlier[0])
             verdict = refused("duplicate")
             # Whoever accepted it first may have ended before the engine heard of it.
             verdict.wake = [earlier[1]] if earlier[1] else []
-            return receipt, verdict
-        verdict = self._judge(tx, inbound, drawn)
+            return receipt, verdict, inbound
+        inbound, whole = attached(tx, inbound)
+        verdict = self._judge(tx, inbound, drawn) if whole else _lost(inbound)
         decision = verdict.decision
+        if decision.turn:
+            sent(tx, inbound, drawn.now)
         inbox.put(tx, inbound, key, decision, row=drawn.row, now=drawn.now)
         receipt = Receipt(
             outcome=decision.outcome,
@@ -153,7 +159,7 @@ class Inbox:
             reason=decision.reason,
             notice=verdict.notice,
         )
-        return receipt, verdict
+        return receipt, verdict, inbound
 
     def _judge(self, tx: Tx, inbound: Inbound, drawn: Drawn) -> Verdict:
         policy = self._policy(inbound.to.channel, inbound.to.account)
@@ -280,7 +286,20 @@ def _words(inbound: Inbound) -> str:
 
 
 def _said(inbound: Inbound, receipt: Receipt) -> Live:
-    return Live(kind=LiveKind.SAID, turn=receipt.turn, to=inbound.to, text=_words(inbound))
+    return Live(
+        kind=LiveKind.SAID,
+        turn=receipt.turn,
+        to=inbound.to,
+        text=_words(inbound),
+        attachments=tuple(part for part in inbound.parts if isinstance(part, Attachment)),
+    )
+
+
+def _lost(inbound: Inbound) -> Verdict:
+    verdict = refused("no such file", inbound.sender.id)
+    text = "A file that you attached is not here any more. Attach it again."
+    verdict.notice = say(inbound.sender.language, text)
+    return verdict
 
 
 def _who(tx: Tx, inbound: Inbound, policy: Session, drawn: Drawn) -> User | None:

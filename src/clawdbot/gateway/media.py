@@ -14,7 +14,9 @@ import structlog
 from aiohttp import web
 
 from clawdbot.domain.errors import BadInput, DiskLow, Failure, StoreFailed, TooLarge
+from clawdbot.domain.inbound import OWN_CHANNELS, Inbound
 from clawdbot.domain.media import PICTURES, PLAIN, SOUNDS, kind_of, named
+from clawdbot.domain.messages import Attachment, Part, Source
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.domain.settings import Media as Limits
@@ -190,6 +192,39 @@ def routes(kept: Media) -> tuple[Route, ...]:
         Route(method="POST", path="/media", permission=user, handler=kept.upload),
         Route(method="GET", path=one, permission=user, handler=kept.download),
     )
+
+
+def attached(tx: Tx, inbound: Inbound) -> tuple[Inbound, bool]:
+    """Fill in what is attached from its row; False where a file is not the sender's.
+
+    Only who logged in can have uploaded anything. What is in a file nobody vouches for.
+    """
+    parts: list[Part] = []
+    for part in inbound.parts:
+        if not isinstance(part, Attachment):
+            parts.append(part)
+            continue
+        row = media.get(tx, inbound.sender.id, part.id)
+        if row is None or inbound.receiver not in OWN_CHANNELS:
+            return inbound, False
+        parts.append(
+            Attachment(
+                id=row.id,
+                name=row.name,
+                kind=row.kind,
+                size=row.size,
+                source=Source.OTHER,
+                taint=True,
+            )
+        )
+    return msgspec.structs.replace(inbound, parts=tuple(parts)), True
+
+
+def sent(tx: Tx, inbound: Inbound, now: float) -> None:
+    """Note that what is attached was sent: it stays for longer."""
+    for part in inbound.parts:
+        if isinstance(part, Attachment):
+            media.said(tx, part.id, now)
 
 
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:

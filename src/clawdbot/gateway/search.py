@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from clawdbot.domain.messages import Role
+from clawdbot.domain.messages import Role, told
 from clawdbot.domain.ports import Db, Tx
 from clawdbot.gateway.history import name_of
 from clawdbot.gateway.route import Caller
@@ -76,7 +76,7 @@ def _shown(tx: Tx, hit: Hit, wanted: tuple[Phrase, ...]) -> Found | None:
     lane = conversations.get(tx, hit.conversation_id)
     said = [row.message for row in conversations.at(tx, hit.conversation_id, hit.position)]
     # The words may stand in the question, in the answer, or some in each: show where more do.
-    shown = [(message, excerpt(message.text, wanted)) for message in search.shown(said)]
+    shown = [(message, excerpt(told(message.parts), wanted)) for message in search.shown(said)]
     if lane is None or not shown:
         return None
     best, pieces = max(shown, key=lambda each: len({p.text.casefold() for p in each[1] if p.hit}))

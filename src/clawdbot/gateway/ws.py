@@ -19,7 +19,7 @@ from clawdbot.domain.approval import shown
 from clawdbot.domain.errors import StoreFailed, first_line
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, InboundKind, Outcome, Sender
-from clawdbot.domain.messages import Source, Text
+from clawdbot.domain.messages import Attachment, Part, Source, Text
 from clawdbot.domain.people import Area, User
 from clawdbot.domain.ports import Db, Inbox, Stream, Tx
 from clawdbot.domain.text import say
@@ -141,8 +141,9 @@ class Connection:
     async def _handle(self, frame: frames.FromClient, tasks: asyncio.TaskGroup) -> None:
         match frame:
             case frames.Send():
-                words = (Text(text=frame.text, source=Source.OWN),)
-                await self._send(frame, InboundKind.MESSAGE, words)
+                text = (Text(text=frame.text, source=Source.OWN),) if frame.text else ()
+                files = (Attachment(id=each, source=Source.OTHER) for each in frame.attachments)
+                await self._send(frame, InboundKind.MESSAGE, (*text, *files))
             case frames.Answer():
                 await self._send(frame, InboundKind.CLICK)
             case frames.Open():
@@ -158,7 +159,7 @@ class Connection:
                 pass
 
     async def _send(
-        self, frame: frames.Send | frames.Answer, kind: InboundKind, words: tuple[Text, ...] = ()
+        self, frame: frames.Send | frames.Answer, kind: InboundKind, parts: tuple[Part, ...] = ()
     ) -> None:
         inbound = Inbound(
             receiver=self._channel,
@@ -167,7 +168,7 @@ class Connection:
             chat=ChatKind.DIRECT,
             sender=Sender(id=self._user.id, name=self._user.name, language=self._user.language),
             kind=kind,
-            parts=words,
+            parts=parts,
             ref=frame.key,
             token=frame.token if isinstance(frame, frames.Answer) else "",
         )
@@ -264,7 +265,10 @@ class Connection:
     def _again(self, name: str, line: Line) -> FromServer:
         turn, event, text = line.turn, line.event, line.text
         if line.own:
-            return frames.Said(conversation=name, turn=turn, text=text, event=event)
+            files = _files(line.attachments)
+            return frames.Said(
+                conversation=name, turn=turn, text=text, event=event, attachments=files
+            )
         html = self._with.render(text)
         return frames.Final(conversation=name, turn=turn, event=event, text=text, html=html)
 
@@ -272,7 +276,8 @@ class Connection:
         turn = live.turn
         match live.kind:
             case LiveKind.SAID:
-                return frames.Said(conversation=name, turn=turn, text=live.text)
+                files = _files(live.attachments)
+                return frames.Said(conversation=name, turn=turn, text=live.text, attachments=files)
             case LiveKind.DELTA:
                 return frames.Delta(
                     conversation=name,
@@ -315,3 +320,10 @@ class Connection:
             frame = await self._out.get()
             async with asyncio.timeout(_WRITE_S):
                 await socket.send_str(frame if isinstance(frame, str) else frames.encode(frame))
+
+
+def _files(attachments: tuple[Attachment, ...]) -> tuple[frames.File, ...]:
+    return tuple(
+        frames.File(id=each.id, name=each.name, kind=each.kind, size=each.size)
+        for each in attachments
+    )

@@ -24,6 +24,7 @@ from clawdbot.domain.errors import (
     ModelUnset,
     ModelUntrusted,
 )
+from clawdbot.domain.messages import picture_bytes, unseen
 from clawdbot.domain.settings import Provider
 from clawdbot.models.answer import Answer
 from clawdbot.models.failures import of_answer
@@ -147,18 +148,15 @@ class Endpoint:
     async def models(self) -> list[str]:
         """List the models that the endpoint offers; raises a ModelFailed kind."""
         with self._failures():
-            answer = await self._client.request(
-                "GET",
-                self._url("/models"),
-                headers=self._headers(),
-                timeout_s=self._settings.timeout_s,
-            )
+            url, limit_s = self._url("/models"), self._settings.timeout_s
+            headers = self._headers()
+            answer = await self._client.request("GET", url, headers=headers, timeout_s=limit_s)
             if answer.status != _OK:
                 raise of_answer(answer.status, answer.headers, answer.body)
             return names_of(answer.body)
 
     async def _begin(self, ask: Ask, stack: AsyncExitStack) -> tuple[Stream, int]:
-        """Ask, once more without a word that the endpoint refuses; give the stream, our size."""
+        """Ask, again without a word or pictures that it refuses; give the stream, our size."""
         without = self._refused.setdefault(ask.model, set())
         while True:
             body = msgspec.json.encode(self._codec.body(ask, without))
@@ -173,12 +171,14 @@ class Endpoint:
             )
             kind = stream.headers.get("content-type", _EVENTS)
             if stream.status == _OK and kind.startswith(_EVENTS):
-                return stream, len(body)
+                return stream, len(body) - 4 * picture_bytes(ask.messages) // 3
             failure = of_answer(stream.status, stream.headers, await stream.read())
             refused = {w for w in self._codec.optional if w in str(failure)} - without
-            if not refused or not isinstance(failure, ModelRejected):
+            blind = "image" in str(failure).lower() and picture_bytes(ask.messages) > 0
+            if not (refused or blind) or not isinstance(failure, ModelRejected):
                 raise failure
             without |= refused
+            ask = msgspec.structs.replace(ask, messages=unseen(ask.messages)) if blind else ask
 
     def _take(self, events: list[bytes], answer: Answer) -> None:
         for event in events:

@@ -6,7 +6,7 @@ A row is written with the transcript, in its transaction, and read only for the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clawdbot.domain.messages import Message, Role
+from clawdbot.domain.messages import Message, Role, told
 from clawdbot.domain.ports import Tx
 from clawdbot.store.words import Phrase, indexed
 
@@ -24,14 +24,14 @@ class Hit:
 def shown(messages: Sequence[Message]) -> list[Message]:
     """Give what people see of a turn's messages: their words, and the last answer."""
     answers = [m for m in messages if m.role is Role.ASSISTANT and m.text]
-    return [*(m for m in messages if m.role is Role.USER and m.text), *answers[-1:]]
+    return [*(m for m in messages if m.role is Role.USER and told(m.parts)), *answers[-1:]]
 
 
 def add(
     tx: Tx, user: str, conversation: str, position: int, messages: Sequence[Message], now: float
 ) -> None:
     """Index what was said in a turn."""
-    if words := indexed(message.text for message in shown(messages)):
+    if words := indexed(told(message.parts) for message in shown(messages)):
         tx.run(
             "search.add",
             user=user,

@@ -1,7 +1,7 @@
 """What the model sees fits a budget and never begins in the middle of a call."""
 
 from clawdbot.agent.context import Past, Scene, compose, tokens_of
-from clawdbot.domain.messages import Call, Message, Result, Role, Source, fixed, own
+from clawdbot.domain.messages import Attachment, Call, Message, Result, Role, Source, fixed, own
 from clawdbot.domain.people import User
 
 USER = User("u", "Ann", "owner", "en", "Europe/Berlin")
@@ -62,3 +62,13 @@ def test_the_turn_itself_is_always_there() -> None:
 
 def test_scripts_are_counted_apart() -> None:
     assert tokens_of(own("磁盘还剩多少")) > tokens_of(own("abcdef"))
+
+
+def test_a_file_counts_as_what_is_shown_of_it() -> None:
+    def tokens(kind: str, size: int) -> int:
+        file = Attachment(id="1", name="abcd", kind=kind, size=size, source=Source.OTHER)
+        return tokens_of(Message(role=Role.USER, parts=(file,)))
+
+    assert 804 == tokens("image/png", 3_000_000)
+    assert (109, 4009) == (tokens("text/plain", 300), tokens("text/plain", 3_000_000))
+    assert 9 == tokens("application/zip", 3_000_000)
