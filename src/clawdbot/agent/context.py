@@ -25,7 +25,7 @@ from clawdbot.domain.messages import (
 from clawdbot.domain.people import User
 from clawdbot.domain.policy import Effect
 
-FILE_TEXT_BYTES = 12_000
+FILE_TEXT_BYTES = 12_000  # what the model is shown of a text file (`agent/sight.py`)
 _IMAGE_TOKENS = 800
 _MESSAGE_TOKENS = 4
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
@@ -138,17 +138,10 @@ def _part_tokens(part: Part) -> int:
         case Image():
             return _IMAGE_TOKENS
         case Attachment():
-            return _attachment_tokens(part)
+            read = min(part.size, FILE_TEXT_BYTES) // 3 if part.kind == PLAIN else 0
+            return _IMAGE_TOKENS if part.kind in PICTURES else _text_tokens(part.name) + read
         case Unreadable():
             return 1
-
-
-def _attachment_tokens(part: Attachment) -> int:
-    """Estimate what the model will be shown of a file (see `agent/sight.py`)."""
-    if part.kind in PICTURES:
-        return _IMAGE_TOKENS
-    read = min(part.size, FILE_TEXT_BYTES) // 3 if part.kind == PLAIN else 0
-    return _text_tokens(part.name) + read + _MESSAGE_TOKENS
 
 
 def _text_tokens(text: str) -> int:

@@ -6,7 +6,6 @@ Everything else stays a line with its name. What is in a file nobody vouches for
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import msgspec
 
@@ -17,15 +16,8 @@ from clawdbot.domain.ports import Db
 from clawdbot.store import media
 from clawdbot.store.media import Files
 
-# Every protocol takes as much; more of a request would be an older turn's.
-_PICTURE_BYTES = 3_500_000
-_PICTURES_MOST, _PICTURES_BYTES = 6, 8_000_000
-
-
-@dataclass(slots=True)
-class _Room:
-    pictures: int = _PICTURES_MOST
-    size: int = _PICTURES_BYTES
+# Every protocol takes so large a picture, and so much of them in a request.
+_PICTURE_BYTES, _PICTURES_BYTES = 3_500_000, 8_000_000
 
 
 class Sight:
@@ -39,22 +31,24 @@ class Sight:
         """Put in place of attachments what a model can take; of many pictures the latest."""
         if not any(message.attachments for message in messages):
             return tuple(messages)
-        room, shown = _Room(), []
+        room, shown = _PICTURES_BYTES, []
         for message in reversed(messages):
-            parts = [await self._opened(user, part, room) for part in message.parts]
+            parts = []
+            for part in message.parts:
+                parts.append(opened := await self._opened(user, part, room))
+                room -= len(opened.data) if isinstance(opened, Image) else 0
             shown.append(msgspec.structs.replace(message, parts=tuple(parts)))
         return tuple(reversed(shown))
 
-    async def _opened(self, user: str, part: Part, room: _Room) -> Part:
+    async def _opened(self, user: str, part: Part, room: int) -> Part:
         if not isinstance(part, Attachment):
             return part
         if part.kind == PLAIN and (data := await self._read(user, part, FILE_TEXT_BYTES)):
             cut = "\n(cut here)" if part.size > FILE_TEXT_BYTES else ""
             text = data.decode("utf-8", "replace").removesuffix("\ufffd") + cut
             return Quote(author=part.name, text=text, source=part.source, taint=part.taint)
-        fits = room.pictures and part.size <= min(_PICTURE_BYTES, room.size)
+        fits = part.size <= min(_PICTURE_BYTES, room)
         if part.kind in PICTURES and fits and (data := await self._read(user, part, part.size)):
-            room.pictures, room.size = room.pictures - 1, room.size - part.size
             picture = Image(media_type=part.kind, data=data, name=part.name, source=part.source)
             return msgspec.structs.replace(picture, taint=part.taint)
         return part.line

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from typing import Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from clawdbot.domain.errors import Failure, SettingsInvalid, first_line
 from clawdbot.domain.settings import Net
 
 BODY_MAX_BYTES = 16 * 1024 * 1024
+_AT_ONCE_BYTES = 1 << 20  # more is sent in pieces, so that it holds nothing up
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -193,7 +195,7 @@ class Client:
             return await self._session.request(
                 request.method,
                 url,
-                data=body or None,
+                data=BytesIO(body) if len(body) > _AT_ONCE_BYTES else body or None,
                 headers=headers,
                 allow_redirects=False,
                 proxy=None if direct else self._net.proxy or None,

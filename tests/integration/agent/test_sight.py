@@ -111,20 +111,23 @@ async def test_where_pictures_are_refused_the_model_is_told_so(
         assert SHOWN in await asked(models)
 
 
-async def test_of_a_long_text_and_a_large_picture_a_model_gets_so_much(
+async def test_of_long_texts_and_large_pictures_a_model_gets_so_much(
     short_home: Path, models: ModelServer
 ) -> None:
     async with talking(short_home, models) as (_, browser):
         large = await kept(browser, PNG + bytes(4_000_000), "large.png")
         text = await kept(browser, b"x" * 50_000, "long.txt")
-        small = [await kept(browser, PNG + bytes([n]), f"{n}.png") for n in range(7)]
-        await send(browser, "look", large, text, *small)
+        older, later = PNG + b"1" * 3_000_000, PNG + b"2" * 3_400_000
+        await send(browser, "look", await kept(browser, older, "older.png"))
+        pictures = [await kept(browser, PNG + b"3" * 3_000_000, "3.png")]
+        pictures.append(await kept(browser, later, "later.png"))
+        await send(browser, "look", large, text, *pictures, key="l")
         told = await asked(models)
         assert "[file large.png (image/png, 4000015 bytes): cannot" in told
         assert "x" * 12_000 + "\\n(cut here)" in told
         assert "x" * 12_001 not in told
-        assert 6 == told.count("data:image/png;base64,")
-        assert "[file 6.png" in told
+        assert 2 == told.count("data:image/png;base64,")
+        assert "[file older.png" in told
 
 
 async def test_what_comes_of_a_file_is_tainted_for_good(
