@@ -265,10 +265,7 @@ class Connection:
     def _again(self, name: str, line: Line) -> FromServer:
         turn, event, text = line.turn, line.event, line.text
         if line.own:
-            files = _files(line.attachments)
-            return frames.Said(
-                conversation=name, turn=turn, text=text, event=event, attachments=files
-            )
+            return _said(name, turn, text, line.attachments, event)
         html = self._with.render(text)
         return frames.Final(conversation=name, turn=turn, event=event, text=text, html=html)
 
@@ -276,8 +273,7 @@ class Connection:
         turn = live.turn
         match live.kind:
             case LiveKind.SAID:
-                files = _files(live.attachments)
-                return frames.Said(conversation=name, turn=turn, text=live.text, attachments=files)
+                return _said(name, turn, live.text, live.attachments)
             case LiveKind.DELTA:
                 return frames.Delta(
                     conversation=name,
@@ -322,8 +318,11 @@ class Connection:
                 await socket.send_str(frame if isinstance(frame, str) else frames.encode(frame))
 
 
-def _files(attachments: tuple[Attachment, ...]) -> tuple[frames.File, ...]:
-    return tuple(
+def _said(
+    name: str, turn: str, text: str, attachments: tuple[Attachment, ...], event: int = 0
+) -> frames.Said:
+    files = tuple(
         frames.File(id=each.id, name=each.name, kind=each.kind, size=each.size)
         for each in attachments
     )
+    return frames.Said(conversation=name, turn=turn, text=text, event=event, attachments=files)
