@@ -20,27 +20,27 @@ NESTING = 4
 BUDGETS = {
     "": 20,
     "agent": 1300,
-    "app": 1150,
+    "app": 1200,
     "channels": 2800,
-    "cli": 2760,
+    "cli": 2860,
     "cluster": 350,
     "config": 1050,
-    "conversation": 1250,
+    "conversation": 1300,
     "domain": 2400,
     "durable": 700,
     "federated": 350,
     "gateway": 4900,
-    "models": 2450,
+    "models": 2490,
     "net": 1200,
     "ops": 1600,
     "panel": 3300,
     "plugins": 1000,
-    "sandbox": 3200,
+    "sandbox": 3220,
     "scheduler": 400,
     "store": 3300,
-    "tools": 3900,
+    "tools": 3950,
 }
-PYTHON_LINES = 39_380
+PYTHON_LINES = 39_690
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 
