@@ -1,7 +1,7 @@
 """A conversation in a real browser: set-up, question, stream, reload, two tabs, Chinese, phone."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -89,7 +89,7 @@ def _streams(person: Person) -> None:
     assert all(later.startswith(earlier) for earlier, later in pairwise(grown))
     assert [NUMBERS] == person.texts(".answer .words")
     assert ["count for me"] == person.texts(".own .words")
-    person.wait(lambda: person.texts(".lanes [aria-current] bdi") == ["count for me"], "the list")
+    person.wait(lambda: person.texts("#aside [aria-current] bdi") == ["count for me"], "the list")
     assert "/chat/" in person.driver.current_url
     assert "count for me · Clawdbot" == person.driver.title
 
@@ -150,28 +150,55 @@ def _writes(person: Person) -> None:
 
 
 def _reads_back(person: Person, service: Service) -> None:
-    # Only the end of a long conversation is shown; what came before is added above what one reads.
+    # Of a thousand turns a few stretches are in the page; scrolling brings the others, both ways,
+    # and nothing that one reads moves.
     rows = (
-        "INSERT INTO transcript SELECT id, ?, ?, 's', ?, user_id, ?, 0, 1, 1e9 FROM conversations"
+        "INSERT INTO transcript"
+        " SELECT id, ?, ?, 's', ?, user_id, ?, 0, 1, 1e9, '' FROM conversations"
     )
     part = '{"role": "%s", "parts": [{"type": "text", "source": "own", "text": "%s %s"}]}'
     with closing(sqlite3.connect(service.home / "data/clawdbot.db", timeout=5)) as db, db:
-        for n in range(1000, 1080):
+        for n in range(1000, 2000):
             for seq, role in enumerate(("user", "assistant")):
                 db.execute(rows, (n, seq, f"t{n}", (part % (role, role, n)).encode()))
-        db.execute("UPDATE conversations SET next_position = 1080")
+        db.execute("UPDATE conversations SET next_position = 2000")
     person.driver.refresh()
-    person.wait(lambda: person.texts(".answer .words")[-1] == "assistant 1079", "the end is shown")
-    shown = len(person.all(".line"))
-    assert shown < 130
+    person.wait(lambda: person.texts(".answer .words")[-1] == "assistant 1999", "the end is shown")
+    assert len(person.all("#log .line")) < 130
+    top = "return lines.querySelector('.own').getBoundingClientRect().top"
     person.run("log.scrollTop = 0")
-    top = "return document.querySelectorAll('.own')[%d].getBoundingClientRect().top"
-    before = person.run(top % 0)
-    person.click(".earlier")
-    person.wait(lambda: not person.all(".earlier"), "the rest is there")
-    added = len(person.all(".own")) - shown // 2
-    assert before == pytest.approx(person.run(top % added), abs=60)
-    assert "count for me" == person.texts(".own .words")[0]
+    before = person.run(top)
+    person.wait(lambda: person.all("#past .stretch"), "an earlier stretch comes")
+    assert before == pytest.approx(person.run(top), abs=2)
+    _scrolls(person, "log.scrollTop = 0", lambda: person.texts("#log .own .words")[:1], NUMBERED)
+    assert "count for me" == person.texts("#log .own .words")[0]
+    assert [] == [each for each in person.all("#lines .line") if each.is_displayed()]
+    person.wait(lambda: [e for e in person.all("#down") if e.is_displayed()], "a way to the end")
+    _scrolls(
+        person, "log.scrollTop = log.scrollHeight", lambda: person.run("return lines.hidden"), False
+    )
+    person.run("log.scrollTop = log.scrollHeight")
+    assert "assistant 1999" == person.texts("#log .answer .words")[-1]
+
+
+NUMBERED = ["count for me"]
+
+
+def _scrolls(person: Person, script: str, look: Callable[[], object], end: object) -> None:
+    """Scroll on until something is so; all the while a bounded, unbroken stretch is in the page."""
+
+    def there() -> bool:
+        person.run(script)
+        shown = [
+            int(words.split()[1])
+            for words in person.texts("#past .own .words")
+            if words.startswith("user 1")
+        ]
+        assert list(range(shown[0], shown[0] + len(shown))) == shown if shown else True
+        assert len(person.all("#past .stretch")) <= 4
+        return look() == end
+
+    person.wait(there, f"{script}: {end}")
 
 
 def _fits_a_phone(person: Person) -> None:

@@ -306,7 +306,7 @@ def _engine(
             tell=ground.stream.tell,
             sight=Sight(ground.patient, _files(ground.loaded.home)),
         ),
-        commands=Commands(routes_of(core)),
+        commands=Commands(_routes_of(core)),
         settings=core,
         caps=lambda to: caps_of(supervisor, to),
         deliveries=outbox,
@@ -329,6 +329,5 @@ def _files(home: Path) -> Files:
     return Files(_data_file(home).with_name("media"))
 
 
-def routes_of(core: Core) -> dict[str, str]:
-    """Tell what each route stands for (`provider model`), by its name."""
+def _routes_of(core: Core) -> dict[str, str]:
     return {name: f"{r.provider} {r.model}".strip() for name, r in core.model_routing.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from clawdbot import __version__
-from clawdbot.app.assembly import Doors, Service, assembled, routes_of
+from clawdbot.app.assembly import Doors, Service, assembled
 from clawdbot.config import home
 from clawdbot.config.load import Loaded
 from clawdbot.gateway import control, hooks, media, monitor
@@ -150,7 +150,7 @@ def _conversations(service: Service) -> Conversations:
         db=service.db,
         clock=service.clock,
         stream=service.stream,
-        routes=routes_of(service.loaded.core),
+        routes=service.loaded.core.model_routing,
         record=service.control.audit.append,
         wake=service.engine.wake,
         deliver=service.outbox.wake,

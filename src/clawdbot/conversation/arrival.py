@@ -105,7 +105,7 @@ def _begun(tx: Tx, inbound: Inbound, user: User, policy: Session, drawn: Drawn) 
         user_id=user.id,
         address=msgspec.json.encode(inbound.to),
         title=" ".join(words.split())[:_TITLE_LENGTH],
-        model="",
+        model=inbound.route,
         session_id=drawn.session,
         session_from=drawn.now,
         session_last=drawn.now,

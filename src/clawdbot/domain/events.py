@@ -29,7 +29,8 @@ class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `text` is what was said, the delta, the tool's name, an approval's id or the final text;
     `event` is the transcript's position once the turn is committed, `ref` names the shown message
-    once a stub is out (SENT), or the tool that tells how far it is (PROGRESS).
+    once a stub is out (SENT), or the tool that tells how far it is (PROGRESS), `instead` the turn
+    in whose place this one stands (SAID).
     """
 
     kind: LiveKind
@@ -40,6 +41,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     event: int = 0
     ref: str = ""
+    instead: str = ""
     attachments: tuple[Attachment, ...] = ()
 
 

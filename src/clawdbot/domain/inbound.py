@@ -60,7 +60,8 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the delivery's id under it (the dedupe key), `ref` the platform's message id (an edit keeps it),
     `addressed` tells whether it is meant for us (always, in a direct chat), `album` joins what the
     sender sent as one, `token` is a clicked button's, `click` what an answer to it must name.
-    `raw` holds the undecodable bytes (capped) of an unreadable delivery.
+    `instead` names the turn in whose place this stands, `route` the model of a conversation that
+    begins with this. `raw` holds the undecodable bytes (capped) of an unreadable delivery.
     """
 
     receiver: str
@@ -76,6 +77,8 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     album: str = ""
     token: str = ""
     click: str = ""
+    instead: str = ""
+    route: str = ""
     raw: bytes = b""
 
 

@@ -96,6 +96,23 @@ def new_session(control: Control, lane: Conversation | None, session: str) -> Ve
     return reply(control, "A new conversation begins.")
 
 
+def supersede(control: Control, lane: Conversation | None, by: str) -> bool:
+    """Have a turn stand in the last one's place; False where it is not the last, or not theirs."""
+    last = turns.last(control.tx, lane.id) if lane is not None else None
+    if last is None or last.id != control.inbound.instead or last.user_id != control.user.id:
+        return False
+    conversations.supersede(control.tx, last.conversation_id, last.session_id, last.position, by)
+    return True
+
+
+def late(control: Control) -> Verdict:
+    """Tell that what somebody wants to say anew is not the last any more."""
+    verdict = refused("not the last", control.user.id)
+    text = "Only your last message can be written anew, and only while nothing runs."
+    verdict.notice = say(control.user.language, text)
+    return verdict
+
+
 def edit(control: Control, lane: Conversation | None) -> Verdict:
     """Replace the words of a message that no turn has begun to answer."""
     earlier = inbox.by_ref(control.tx, lane.id, control.inbound.ref) if lane is not None else None

@@ -17,7 +17,9 @@ from clawdbot.conversation.session import direct_scope
 from clawdbot.domain.approval import State
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.events import Live, LiveKind
+from clawdbot.domain.people import User
 from clawdbot.domain.ports import Clock, Db, Stream, Tx
+from clawdbot.domain.settings import Route, When
 from clawdbot.gateway import history
 from clawdbot.gateway.route import Caller
 from clawdbot.store import conversations, turns
@@ -45,7 +47,7 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
     """Which conversations to list: the newest, or those behind the one named `before`."""
 
     before: str = ""
-    most: Annotated[int, Meta(ge=1, le=200)] = 50
+    most: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,10 +64,19 @@ class Conversations:
     db: Db
     clock: Clock
     stream: Stream
-    routes: Mapping[str, str]
+    routes: Mapping[str, Route]
     record: Callable[[Tx, Entry], object]
     wake: Callable[[str], None]
     deliver: Callable[[str], None]
+
+    def choices(self, caller: Caller) -> list[tuple[str, str]]:
+        """List the routes that the caller may choose, with the model that each stands for."""
+        user = caller.who
+        return [
+            (name, f"{route.provider} {route.model}".strip())
+            for name, route in self.routes.items()
+            if _open(route.when or When(), user)
+        ]
 
     async def listed(self, caller: Caller, which: Which) -> list[Listed]:
         """List the caller's conversations, newest first; the last one's name leads on."""
@@ -84,7 +95,7 @@ class Conversations:
         title = " ".join((change.title or "").split())[:_TITLE_MOST]
         if change.title is not None and not title:
             raise BadInput("A conversation needs a name.")
-        if route and route not in self.routes:
+        if route and route not in dict(self.choices(caller)):
             raise BadInput("There is no such model. See the routes in the settings.")
 
         def work(tx: Tx) -> Listed:
@@ -121,6 +132,11 @@ class Conversations:
             self.wake(turn.id)
         for destination in told:
             self.deliver(destination)
+
+
+def _open(when: When, user: User) -> bool:
+    theirs = not when.users or bool({user.id, user.name} & {*when.users})
+    return theirs and not when.commands and (not when.channels or CHANNEL in when.channels)
 
 
 def _find(tx: Tx, user: str, name: str) -> Conversation:

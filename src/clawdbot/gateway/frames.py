@@ -58,17 +58,28 @@ class Close(_Frame, frozen=True, kw_only=True):
 class Send(_Frame, frozen=True, kw_only=True):
     """Say something in a conversation, or send files along; `key` makes a repetition harmless.
 
-    `attachments` are ids of files that this user uploaded (`POST /media`).
+    `attachments` are ids of files that this user uploaded (`POST /media`). `instead` names the last
+    turn, which this takes the place of; `route` the model of a conversation that begins with this.
     """
 
     conversation: Key
     key: Key
     text: Words = ""
     attachments: Files = ()
+    instead: Annotated[str, Meta(max_length=64)] = ""
+    route: Annotated[str, Meta(max_length=100)] = ""
 
     def __post_init__(self) -> None:
         if not self.text and not self.attachments:
             raise ValueError("neither text nor attachments")
+
+
+class Again(_Frame, frozen=True, kw_only=True):
+    """Answer the last turn's words anew; that turn is superseded. Confirmed like a `send`."""
+
+    conversation: Key
+    key: Key
+    turn: Key
 
 
 class Answer(_Frame, frozen=True, kw_only=True):
@@ -119,12 +130,16 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Said(_Frame, frozen=True, kw_only=True):
-    """Somebody (this user, maybe in another window) said something; event 0 until committed."""
+    """Somebody (this user, maybe in another window) said something; event 0 until committed.
+
+    `instead` names the turn in whose place this one stands: that is not shown any more.
+    """
 
     conversation: str
     turn: str
     text: str
     event: int = 0
+    instead: str = ""
     attachments: tuple[File, ...] = ()
 
 
@@ -196,7 +211,7 @@ class Error(_Frame, frozen=True, kw_only=True):
     key: str = ""
 
 
-FromClient = Hello | Auth | Open | Close | Send | Answer | Ack | Ping | Watch
+FromClient = Hello | Auth | Open | Close | Send | Again | Answer | Ack | Ping | Watch
 FromServer = Hello | Ack | Ping | Said | Delta | Reset | Tool | Final | Approval | Error | Changed
 
 _DECODER: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)

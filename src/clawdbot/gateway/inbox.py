@@ -211,6 +211,9 @@ class Inbox:
         waiting = turns.waiting(tx, conversation.id) if conversation is not None else 0
         if waiting >= self._limits.waiting_per_conversation:
             return controls.limited(control, first=True)
+        anew = bool(inbound.instead)
+        if anew and (waiting or not controls.supersede(control, conversation, drawn.turn)):
+            return controls.late(control)
         arrived = arrive(tx, inbound, user, policy, drawn, conversation, idle=not waiting)
         outcome = Outcome.JOINED if arrived.joined else Outcome.TURN
         decision = Decision(
@@ -291,6 +294,7 @@ def _said(inbound: Inbound, receipt: Receipt) -> Live:
         turn=receipt.turn,
         to=inbound.to,
         text=_words(inbound),
+        instead=inbound.instead,
         attachments=tuple(part for part in inbound.parts if isinstance(part, Attachment)),
     )
 

@@ -30,6 +30,8 @@ from clawdbot.gateway.history import Line
 from clawdbot.store import conversations, people, rights
 from clawdbot.store.rights import Approval
 
+Sent = frames.Send | frames.Again | frames.Answer
+
 LOGGED_OUT = 4001
 NO_HELLO = 4002
 
@@ -144,6 +146,8 @@ class Connection:
                 text = (Text(text=frame.text, source=Source.OWN),) if frame.text else ()
                 files = (Attachment(id=each, source=Source.OTHER) for each in frame.attachments)
                 await self._send(frame, InboundKind.MESSAGE, (*text, *files))
+            case frames.Again():
+                await self._repeat(frame)
             case frames.Answer():
                 await self._send(frame, InboundKind.CLICK)
             case frames.Open():
@@ -158,20 +162,15 @@ class Connection:
             case frames.Ack() | frames.Hello() | frames.Auth():
                 pass
 
-    async def _send(
-        self, frame: frames.Send | frames.Answer, kind: InboundKind, parts: tuple[Part, ...] = ()
-    ) -> None:
-        inbound = Inbound(
-            receiver=self._channel,
-            event=f"{self._user.id}:{frame.key}",
-            to=self._address(frame.conversation),
-            chat=ChatKind.DIRECT,
-            sender=Sender(id=self._user.id, name=self._user.name, language=self._user.language),
-            kind=kind,
-            parts=parts,
-            ref=frame.key,
-            token=frame.token if isinstance(frame, frames.Answer) else "",
-        )
+    async def _repeat(self, frame: frames.Again) -> None:
+        """Have the same words, with what was sent along, answered anew."""
+        to, user = self._address(frame.conversation), self._user.id
+        parts = await self._with.db.read(lambda tx: history.asked(tx, to, user, frame.turn))
+        await self._send(frame, InboundKind.MESSAGE, parts)
+
+    async def _send(self, frame: Sent, kind: InboundKind, parts: tuple[Part, ...] = ()) -> None:
+        to = self._address(frame.conversation)
+        inbound = _inbound(self._user, to, frame, kind, parts)
         try:
             receipt = await self._with.inbox.accept(inbound)
         except StoreFailed as error:
@@ -265,7 +264,7 @@ class Connection:
     def _again(self, name: str, line: Line) -> FromServer:
         turn, event, text = line.turn, line.event, line.text
         if line.own:
-            return _said(name, turn, text, line.attachments, event)
+            return _said(name, line)
         html = self._with.render(text)
         return frames.Final(conversation=name, turn=turn, event=event, text=text, html=html)
 
@@ -273,7 +272,7 @@ class Connection:
         turn = live.turn
         match live.kind:
             case LiveKind.SAID:
-                return _said(name, turn, live.text, live.attachments)
+                return _said(name, live)
             case LiveKind.DELTA:
                 return frames.Delta(
                     conversation=name,
@@ -318,11 +317,35 @@ class Connection:
                 await socket.send_str(frame if isinstance(frame, str) else frames.encode(frame))
 
 
-def _said(
-    name: str, turn: str, text: str, attachments: tuple[Attachment, ...], event: int = 0
-) -> frames.Said:
+def _inbound(
+    user: User, to: Address, frame: Sent, kind: InboundKind, parts: tuple[Part, ...]
+) -> Inbound:
+    instead = frame.turn if isinstance(frame, frames.Again) else ""
+    return Inbound(
+        receiver=to.channel,
+        event=f"{user.id}:{frame.key}",
+        to=to,
+        chat=ChatKind.DIRECT,
+        sender=Sender(id=user.id, name=user.name, language=user.language),
+        kind=kind,
+        parts=parts,
+        ref=frame.key,
+        token=frame.token if isinstance(frame, frames.Answer) else "",
+        instead=frame.instead if isinstance(frame, frames.Send) else instead,
+        route=frame.route if isinstance(frame, frames.Send) else "",
+    )
+
+
+def _said(name: str, said: Line | Live) -> frames.Said:
     files = tuple(
         frames.File(id=each.id, name=each.name, kind=each.kind, size=each.size)
-        for each in attachments
+        for each in said.attachments
     )
-    return frames.Said(conversation=name, turn=turn, text=text, event=event, attachments=files)
+    return frames.Said(
+        conversation=name,
+        turn=said.turn,
+        text=said.text,
+        event=said.event,
+        instead=said.instead,
+        attachments=files,
+    )

@@ -11,8 +11,8 @@ from clawdbot.domain.text import say
 from clawdbot.gateway import approvals
 from clawdbot.gateway.approvals import Question, press
 from clawdbot.gateway.body import form
+from clawdbot.gateway.conversations import CHANNEL
 from clawdbot.gateway.route import Caller
-from clawdbot.panel.chat import CHANNEL
 from clawdbot.panel.pages import page, to
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import framed

@@ -6,20 +6,26 @@ What is shown comes from the transcript; what happens from then on comes over th
 from aiohttp import web
 from markupsafe import Markup
 
+from clawdbot.domain.inbound import Address
 from clawdbot.domain.people import Area
 from clawdbot.gateway import history
 from clawdbot.gateway.body import form
 from clawdbot.gateway.control import Admit
-from clawdbot.gateway.history import History
+from clawdbot.gateway.conversations import CHANNEL, Which
+from clawdbot.gateway.history import History, Line
 from clawdbot.gateway.route import Caller
 from clawdbot.gateway.ws import Connection
 from clawdbot.panel.pages import html, moments, page, to
 from clawdbot.panel.parts import Panel
+from clawdbot.panel.shell import places
 from clawdbot.store import rights
 
-CHANNEL = "web"
-
 _ROWS_MOST = 120
+_LANES, _LANES_MOST = 50, 1000
+# Here alone a voice note may be spoken.
+_HEADERS = {
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
+}
 _NOTHING = History(title="", lines=(), waiting=(), upto=0, earlier=0)
 
 
@@ -46,13 +52,30 @@ class Chat:
         """Show the stretch of a conversation before an event."""
         event = int(request.match_info["event"])
         found = await self._read(caller, request.match_info["name"], event)
-        if found is None:
-            raise web.HTTPNotFound
-        return page("lines", request, caller, {"history": found} | self._told(caller))
+        return self._lines(request, caller, found)
+
+    async def later(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show the stretch of a conversation after an event, up to another one."""
+        user, to = caller.who.id, self._place(caller, request.match_info["name"])
+        after, until = int(request.match_info["event"]), request.query.get("until", "")
+        before = int(until) if until.isascii() and until.isdecimal() and len(until) < 16 else 0
+        found = await self._with.db.read(
+            lambda tx: history.onwards(tx, to, user, after=after, before=before, most=_ROWS_MOST)
+        )
+        return self._lines(request, caller, found)
+
+    async def turn(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show one turn, with the tools that it used."""
+        user, to = caller.who.id, self._place(caller, request.match_info["name"])
+        turn = request.match_info["id"]
+        found = await self._with.db.read(lambda tx: history.of_turn(tx, to, user, turn))
+        return self._lines(request, caller, found)
 
     async def aside(self, request: web.Request, caller: Caller) -> web.Response:
         """Show the list of conversations again, and who knocks."""
-        values = await self._aside(caller, request.query.get("at", ""))
+        most = request.query.get("most", "")
+        shown = min(int(most), _LANES_MOST) if most.isascii() and most.isdecimal() else _LANES
+        values = await self._aside(caller, request.query.get("at", ""), shown)
         return page("aside", request, caller, values)
 
     async def admit(self, request: web.Request, caller: Caller) -> web.Response:
@@ -73,25 +96,45 @@ class Chat:
     async def _show(
         self, request: web.Request, caller: Caller, name: str, found: History
     ) -> web.Response:
-        values = await self._aside(caller, name) | {"name": name, "history": found}
-        return page("chat", request, caller, values)
+        values: dict[str, object] = {
+            "name": name,
+            "history": found,
+            "places": await places(self._with, caller, request.path),
+            "routes": self._with.conversations.choices(caller),
+            "blank": (Line(turn="", text="", own=True), Line(turn="", text="")),
+        }
+        response = page("chat", request, caller, await self._aside(caller, name, _LANES) | values)
+        response.headers.update(_HEADERS)
+        return response
 
-    async def _aside(self, caller: Caller, current: str) -> dict[str, object]:
+    def _lines(self, request: web.Request, caller: Caller, found: History | None) -> web.Response:
+        if found is None:
+            raise web.HTTPNotFound
+        return page("lines", request, caller, {"history": found} | self._told(caller))
+
+    async def _aside(self, caller: Caller, current: str, most: int) -> dict[str, object]:
         user = caller.who
         whose, epoch = "" if user.runs_the_place else user.id, self._with.sockets.epoch
         waiting, _ = await self._with.db.read(lambda tx: rights.depth(tx, epoch, whose))
-        lanes = await self._with.db.read(lambda tx: history.listed(tx, CHANNEL, user.id, 50))
+        lanes = await self._with.conversations.listed(caller, Which(most=most))
         opens = Area.PEOPLE in caller.areas
-        knocks = await self._with.control.knocking() if opens else []
-        found = {"lanes": lanes, "knocks": knocks, "current": current, "waiting": waiting}
+        found = {
+            "lanes": lanes,
+            "most": most,
+            "knocks": await self._with.control.knocking() if opens else [],
+            "current": current,
+            "waiting": waiting,
+        }
         return found | self._told(caller)
 
     async def _read(self, caller: Caller, name: str, before: int = 0) -> History | None:
-        user = caller.who.id
-        place = history.place(CHANNEL, user, name)
+        user, to = caller.who.id, self._place(caller, name)
         return await self._with.db.read(
-            lambda tx: history.read(tx, place, user, before=before, most=_ROWS_MOST)
+            lambda tx: history.read(tx, to, user, before=before, most=_ROWS_MOST)
         )
+
+    def _place(self, caller: Caller, name: str) -> Address:
+        return history.place(CHANNEL, caller.who.id, name)
 
     def _told(self, caller: Caller) -> dict[str, object]:
         """Give the templates what they tell with: moments, and answers as HTML."""

@@ -46,6 +46,8 @@ def routes(panel: Panel) -> tuple[Route, ...]:
     }
     inner: dict[tuple[str, str], Handler] = {
         ("GET", f"/chat/{_NAME}/before/{_EVENT}"): chat.earlier,
+        ("GET", f"/chat/{_NAME}/after/{_EVENT}"): chat.later,
+        ("GET", f"/chat/{_NAME}/turn/{_ULID}"): chat.turn,
         ("GET", "/aside"): chat.aside,
         ("GET", "/socket"): chat.socket,
     }

@@ -43,6 +43,21 @@ async def framed(
 ) -> web.Response:
     """Fill in a page: `me` asks, `moment` tells times, `markup` shows Markdown."""
     now, user = panel.clock.now(), caller.who
+    here = request.path
+    frame = {
+        "me": user,
+        "here": here,
+        "places": await places(panel, caller, here),
+        "moment": moments(user, now),
+        "told": partial(told, user.language),
+        "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
+    }
+    return page(template, request, caller, frame | dict(values), status=status)
+
+
+async def places(panel: Panel, caller: Caller, here: str) -> list[dict[str, object]]:
+    """List the places that are open to the caller, with what waits there."""
+    now, user = panel.clock.now(), caller.who
     whose = "" if user.runs_the_place else user.id
     waiting, knocks = await panel.db.read(
         lambda tx: (
@@ -51,8 +66,7 @@ async def framed(
         )
     )
     counts = {"approvals": waiting, "people": knocks}
-    here = request.path
-    places = [
+    return [
         {
             "path": place.path,
             "name": place.name,
@@ -63,12 +77,3 @@ async def framed(
         for place in PLACES
         if place.area is None or place.area in caller.areas
     ]
-    frame = {
-        "me": user,
-        "here": here,
-        "places": places,
-        "moment": moments(user, now),
-        "told": partial(told, user.language),
-        "markup": lambda text: Markup(html(text)),  # noqa: S704 - html makes it safe
-    }
-    return page(template, request, caller, frame | dict(values), status=status)

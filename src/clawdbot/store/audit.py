@@ -248,6 +248,16 @@ def find(tx: Tx, query: Query) -> list[Row]:
     )
 
 
+def decided(tx: Tx, turn: str) -> dict[str, tuple[str, str]]:
+    """Tell the last decision on each step of a turn, with its rule."""
+    found = tx.all(
+        lambda step, decision, rule: (str(step), (str(decision), str(rule))),
+        "audit.of_turn",
+        turn_id=turn,
+    )
+    return dict(found)
+
+
 def content(tx: Tx, vault: Vault, row: Row) -> bytes:
     """Open a row's payload; empty where it has none, or its subject was erased."""
     known = tx.one(bytes, "subject_keys.get", user_id=row.user_id)

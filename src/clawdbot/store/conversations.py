@@ -204,6 +204,29 @@ def page(tx: Tx, conversation: str, before: int, most: int) -> list[Said]:
     return tx.all(Said, "transcript.page", conversation_id=conversation, before=before, most=most)
 
 
+def onwards(tx: Tx, conversation: str, after: int, before: int, most: int) -> list[Said]:
+    """Read a conversation forwards across its sessions, between two positions."""
+    found = {"conversation_id": conversation, "after": after, "before": before}
+    return tx.all(Said, "transcript.onwards", most=most, **found)
+
+
+def supersede(tx: Tx, conversation: str, session: str, position: int, by: str) -> None:
+    """Have a turn stand in the place of what was said at a position; that stays, unseen."""
+    tx.run("transcript.supersede", conversation_id=conversation, position=position, by=by)
+    tx.run("summaries.unsay", session_id=session, position=position)
+    search.forget_turn(tx, conversation, position)
+
+
+def superseded(tx: Tx, conversation: str) -> dict[str, str]:
+    """Tell in whose place turns of a conversation stand."""
+    pairs = tx.all(
+        lambda by, turn: (str(by), str(turn)),
+        "transcript.superseded",
+        conversation_id=conversation,
+    )
+    return dict(pairs)
+
+
 def at(tx: Tx, conversation: str, position: int) -> list[Said]:
     """Read what was said at a position of a conversation."""
     found = {"conversation_id": conversation, "position": position}

@@ -61,6 +61,11 @@ def forget(tx: Tx, user: str) -> None:
     tx.run("search.purge")
 
 
+def forget_turn(tx: Tx, conversation: str, position: int) -> None:
+    """Find what was said in a turn no more."""
+    tx.run("search.forget_turn", conversation=conversation, position=position)
+
+
 def forget_conversation(tx: Tx, conversation: str) -> None:
     """Forget what was said in a conversation; no byte of it stays in the index."""
     tx.run("search.forget_conversation", conversation=conversation)

@@ -116,6 +116,11 @@ def front(tx: Tx, turn: str) -> Turn | None:
     return tx.one(Turn, "turns.front", id=turn)
 
 
+def last(tx: Tx, conversation: str) -> Turn | None:
+    """Find the last turn of a conversation, whatever became of it."""
+    return tx.one(Turn, "turns.last", conversation_id=conversation)
+
+
 def unclaimed(tx: Tx, conversation: str, user: str) -> Turn | None:
     """Find the user's last turn of a conversation that nobody claimed yet."""
     return tx.one(Turn, "turns.unclaimed", conversation_id=conversation, user_id=user)

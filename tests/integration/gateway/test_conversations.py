@@ -65,6 +65,7 @@ async def test_conversations_are_listed_newest_first_in_stretches(
     page = await browser.get("/chat/here")
     assert 50 == page.text.count('<a href="/chat/')
     assert time.perf_counter() - began < 5
+    assert 999 == (await browser.get("/aside?at=here&most=999")).text.count('<a href="/chat/')
     for wrong in ("?most=0", "?most=100000"):
         assert 400 == (await browser.call("GET", f"/conversations{wrong}")).status
     assert 404 == (await browser.call("GET", "/conversations?before=nowhere")).status
@@ -125,7 +126,7 @@ async def test_deleting_stops_what_runs_there(short_home: Path) -> None:
             frame = await opened.say("c", "hello")
             assert ("echo: hello", 1) == (frame["text"], frame["event"])
             await until(lambda: "on and" not in dumped(service))
-            assert 1 == (await opened.get("/chat/c")).text.count('class="line answer"')
+            assert 1 == (await opened.get("/chat/c")).text.count('class="line answer" data-turn=')
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])

@@ -75,7 +75,7 @@ async def test_a_new_conversation_is_a_fresh_place_each_time(browser: Browser) -
 
 async def test_nobody_reads_what_is_another_users(browser: Browser, bob: Browser) -> None:
     await browser.say("secret", "the code is 1234")
-    for path in ("/chat/secret", "/chat/secret/before/9"):
+    for path in ("/chat/secret", "/chat/secret/before/9", "/chat/secret/after/1"):
         page = await bob.get(path)
         assert 404 == page.status
         assert "1234" not in page.text
@@ -150,7 +150,7 @@ async def test_a_stranger_reaches_no_page_and_no_fragment(service: Running) -> N
     async with browsing(service) as opened:
         for path in ("/chat", "/chat/x"):
             assert "/login" == (await opened.get(path)).path
-        for path in ("/aside", "/chat/x/before/1"):
+        for path in ("/aside", "/chat/x/before/1", "/chat/x/after/1", f"/chat/x/turn/{'0' * 26}"):
             assert 401 == (await opened.get(path)).status
         assert 401 == (await opened.post("/knocks", {})).status
         with pytest.raises(aiohttp.WSServerHandshakeError):
@@ -184,7 +184,8 @@ async def test_a_long_conversation_is_shown_in_stretches(
 ) -> None:
     await browser.say("c", "hello")
     rows = (
-        "INSERT INTO transcript SELECT id, ?, ?, 's', ?, user_id, ?, 0, 1, 2e9 FROM conversations"
+        "INSERT INTO transcript"
+        " SELECT id, ?, ?, 's', ?, user_id, ?, 0, 1, 2e9, '' FROM conversations"
     )
     part = '{"role": "%s", "parts": [{"type": "text", "source": "own", "text": "%s"}]}'
     for n in range(2, 102):
@@ -193,18 +194,27 @@ async def test_a_long_conversation_is_shown_in_stretches(
     write(service, "UPDATE conversations SET next_position = ?", (102,))
     found: list[list[str]] = []
     page = await browser.get("/chat/c")
-    while before := page.text.partition('class="earlier" data-before="')[2].partition('"')[0]:
+    while before := page.text.partition('data-earlier="')[2].partition('"')[0].strip("0"):
         found.insert(0, SHOWN.findall(page.text))
         page = await browser.get(f"/chat/c/before/{before}")
     found.insert(0, SHOWN.findall(page.text))
     assert 2 == len(found)
     assert [str(n) for n in range(2, 102)] == [n for stretch in found for n in stretch]
     assert "echo: hello" in page.text
+    # And forwards again, up to where the page begins that is open anyway.
+    onwards = await browser.get("/chat/c/after/1?until=43")
+    assert [str(n) for n in range(2, 43)] == SHOWN.findall(onwards.text)
+    assert 'data-later="0"' in onwards.text
+    cut = await browser.get("/chat/c/after/1")
+    later = cut.text.partition('data-later="')[2].partition('"')[0]
+    rest = await browser.get(f"/chat/c/after/{int(later) - 1}")
+    assert [str(n) for n in range(2, 102)] == SHOWN.findall(cut.text + rest.text)
 
 
 async def test_a_wrong_place_to_read_from_is_not_found(browser: Browser) -> None:
     for before in ("", "x", "-1", "0", "1e9", "9" * 30, "１"):
-        assert 404 == (await browser.get(f"/chat/c/before/{before}")).status
+        for way in ("before", "after"):
+            assert 404 == (await browser.get(f"/chat/c/{way}/{before}")).status
 
 
 async def test_static_files_are_kept_by_the_browser_for_ever(browser: Browser) -> None:

@@ -1,200 +1,26 @@
 // The chat page: one conversation over one socket (docs/protocol.md). The server renders history and
 // final answers; here live text only grows. Frames may repeat: a turn's words and answer show once.
-const page = document.body.dataset;
-const say = JSON.parse(page.words);
-const at = (id) => document.getElementById(id);
-const get = (path) => fetch(path, { cache: "no-store" }).catch(() => null);
-const put = (name, value) => (value ? sessionStorage.setItem(name, value) : sessionStorage.removeItem(name));
-const log = at("log");
-const lines = at("lines");
-const box = at("words");
-const clock = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: page.zone });
-// A conversation that only this tab knows of, because nothing in it was sent yet, outlives a reload.
-const fresh = sessionStorage.getItem("fresh");
-const conversation = location.pathname === "/chat" && fresh ? fresh : page.conversation;
+import { again, attached, edit, grow, replaced, save, waiting, write } from "./composer.js";
+import "./keys.js";
+import { answer, answered, ask, choose, copy, doing, dress, drop, lines, mark, note, own, said, settled, told, wordsOf } from "./lines.js";
+import { keep, scrolled } from "./past.js";
+import { reach, refresh } from "./side.js";
+import { at, conversation, done, fresh, get, key, open, page, put, say } from "./state.js";
 
-const done = new Set(); // turns whose answer is final
-const open = new Map(); // turns without one: what was last heard of each
 let safe = Number(page.after); // whoever resumes after this event misses nothing
 let latest = safe;
-let unsent = JSON.parse(sessionStorage.getItem(`unsent:${conversation}`) ?? "[]");
 let socket = null;
 let greeted = false;
 let tries = 0;
 let heard = 0;
 let timer = 0;
-let following = true;
-let top = 0;
 let stopping = "";
-let held = 0;
-const answering = new Map(); // answers under way: the card that each is about
-let listed = "";
-
-// Lines
-
-function make(tag, name, text = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  element.textContent = text;
-  return element;
-}
-
-function line(kind, text) {
-  const article = make("article", `line ${kind}`);
-  article.append(make("div", "words", text), make("time", "", clock.format(new Date())));
-  at("empty")?.remove();
-  return article;
-}
-
-function said(turn) {
-  return [...lines.querySelectorAll(".own")].filter((each) => each.dataset.turn === turn);
-}
-
-function answer(turn) {
-  const found = [...lines.querySelectorAll(".answer")].findLast((each) => each.dataset.turn === turn);
-  if (found) return found;
-  const article = line("answer", "");
-  article.dataset.turn = turn;
-  const asked = said(turn).at(-1);
-  if (asked) asked.after(article);
-  else lines.append(article);
-  return article;
-}
-
-function own(text, marks) {
-  const article = line("own", text);
-  Object.assign(article.dataset, marks);
-  article.lastChild.dataset.unsent = say.unsent;
-  lines.append(article);
-  return article;
-}
-
-function note(text, after) {
-  const notice = make("p", "notice", text);
-  if (after) after.after(notice);
-  else lines.append(notice);
-  return notice;
-}
-
-// A question: everything that will run, and a button for each answer. Told again when it is decided.
-function ask(frame) {
-  const found = [...lines.querySelectorAll(".asked")].find((each) => each.dataset.id === frame.id);
-  const settled = frame.state !== "open";
-  if (!found && settled) return;
-  const card = make("section", "asked");
-  card.dataset.id = frame.id;
-  card.ariaLabel = say.asked;
-  const plan = make("div", "plan");
-  plan.innerHTML = frame.html;
-  card.append(make("h2", "", say.asked), plan);
-  if (settled) card.append(make("p", frame.state === "granted" ? "good" : "soft", say[frame.state]));
-  else card.dataset.open = "";
-  if (!settled && !frame.choices.length) card.append(make("p", "soft", say.admin));
-  const form = card.appendChild(make("p", "choices"));
-  for (const choice of frame.choices) {
-    const button = Object.assign(make("button", choice.verb === "yes" ? "main" : "", choice.label), { type: "button" });
-    button.dataset.token = choice.token;
-    form.append(button);
-  }
-  if (found) found.replaceWith(card);
-  else place(card, frame.turn);
-  hold();
-}
-
-// What has just moved under a finger is not pressed.
-function hold() {
-  const buttons = [...lines.querySelectorAll(".asked:not([data-chosen]) .choices button")];
-  for (const button of buttons) button.disabled = true;
-  clearTimeout(held);
-  held = setTimeout(() => {
-    for (const button of buttons) button.disabled = "chosen" in button.closest(".asked").dataset;
-  }, 500);
-}
-
-function place(card, turn) {
-  const mine = [...lines.querySelectorAll(".answer, .own")].filter((each) => each.dataset.turn === turn);
-  const last = mine.at(-1);
-  if (last) last.after(card);
-  else lines.append(card);
-}
-
-function choose(button) {
-  if (!greeted) return;
-  const card = button.closest(".asked");
-  const name = key();
-  answering.set(name, card.dataset.id);
-  card.dataset.chosen = "";
-  for (const each of card.querySelectorAll("button")) each.disabled = true;
-  tell({ type: "answer", conversation, key: name, token: button.dataset.token });
-}
-
-function doing(article, text) {
-  const dots = article.querySelector(".doing") ?? article.querySelector(".words").appendChild(make("p", "doing"));
-  dots.replaceChildren(make("span", "dots"), make("span", "", text));
-  dots.firstChild.append(make("i", ""), make("i", ""), make("i", ""));
-}
-
-function dress(root) {
-  for (const pre of root.querySelectorAll(":not(.code) > pre")) {
-    const wrap = make("div", "code");
-    pre.replaceWith(wrap);
-    wrap.append(pre, Object.assign(make("button", "copy", say.copy), { type: "button" }));
-  }
-}
-
-async function copy(button) {
-  const { textContent } = button.previousElementSibling;
-  try {
-    await navigator.clipboard.writeText(textContent);
-  } catch {
-    getSelection().selectAllChildren(button.previousElementSibling);
-    document.execCommand("copy");
-  }
-  button.textContent = say.copied;
-  setTimeout(() => { button.textContent = say.copy; }, 1500);
-}
-
-// Scrolling: the end is followed until somebody scrolls up, away from it.
-
-function keep(always = false) {
-  if (always) following = true;
-  requestAnimationFrame(() => { if (following) log.scrollTop = log.scrollHeight; });
-}
-
-function scrolled() {
-  const left = log.scrollHeight - log.scrollTop - log.clientHeight;
-  if (left < 60) following = true;
-  else if (log.scrollTop < top) following = false;
-  top = log.scrollTop;
-  show();
-}
+const acted = new Map(); // turns that use tools: the names of those
+const log = at("log");
 
 function show() {
   at("stop").hidden = open.size === 0;
-  at("down").hidden = following;
-}
-
-async function earlier(button) {
-  button.disabled = true;
-  const response = await get(`/chat/${conversation}/before/${button.dataset.before}`);
-  if (!response?.ok) return;
-  const part = document.createElement("template");
-  part.innerHTML = await response.text();
-  dress(part.content);
-  const below = log.scrollHeight - log.scrollTop;
-  button.replaceWith(part.content);
-  log.scrollTop = log.scrollHeight - below;
-}
-
-async function refresh() {
-  const response = await get(`/aside?at=${conversation}`);
-  if (response?.status === 401) location.href = "/login";
-  const text = response?.ok ? await response.text() : listed;
-  if (text === listed) return;
-  at("aside").innerHTML = listed = text;
-  const title = at("aside").querySelector("[aria-current] bdi")?.textContent;
-  if (title) document.querySelector("h1 bdi").textContent = title;
-  if (title) document.title = `${title} · Clawdbot`;
+  mark();
 }
 
 // Frames from the server
@@ -218,6 +44,21 @@ function end(turn, event) {
   if (open.size === 0) safe = latest;
 }
 
+// What a turn did with tools, under its answer; the server has it once the turn is committed.
+async function fold(turn) {
+  const response = await get(`/chat/${conversation}/turn/${turn}`);
+  if (!response?.ok) return;
+  const part = document.createElement("template");
+  part.innerHTML = await response.text();
+  dress(part.content);
+  const calls = part.content.querySelector(".calls");
+  const article = answered(turn);
+  if (!calls || !article) return;
+  article.querySelector(".calls")?.remove();
+  article.querySelector(".words").after(calls);
+  keep();
+}
+
 const on = {
   hello() {
     greeted = true;
@@ -226,18 +67,20 @@ const on = {
     // What still waits is told again.
     for (const card of lines.querySelectorAll(".asked[data-open]")) card.remove();
     tell({ type: "open", conversation, after: safe });
-    for (const each of unsent) tell({ type: "send", conversation, ...each });
+    for (const each of waiting.unsent) tell({ type: "send", conversation, ...each });
   },
 
   ack(frame) {
-    if (answering.has(frame.key)) return answered(frame);
+    if (settled(frame)) return;
     const article = lines.querySelector(`[data-key="${frame.key}"]`);
-    unsent = unsent.filter((each) => each.key !== frame.key);
-    store();
+    const entry = waiting.unsent.find((each) => each.key === frame.key);
+    waiting.unsent = waiting.unsent.filter((each) => each.key !== frame.key);
+    save();
     article?.classList.remove("unsent", "failed");
     lines.querySelector(`[data-about="${frame.key}"]`)?.remove();
     if (frame.outcome === "turn" || frame.outcome === "joined" || frame.outcome === "duplicate") {
       settle(article, frame.turn);
+      replaced(entry);
     } else if (frame.outcome === "control") {
       if (frame.notice) note(frame.notice, article);
       // Nothing runs: what was stopped had not begun, and has no end to wait for.
@@ -250,8 +93,10 @@ const on = {
   },
 
   said(frame) {
-    if (!said(frame.turn).some((each) => each.firstChild.textContent === frame.text)) {
-      own(frame.text, { turn: frame.turn });
+    if (frame.instead) drop(frame.instead);
+    if (!said(frame.turn).some((each) => wordsOf(each) === frame.text)) {
+      const article = own(frame.text, { turn: frame.turn });
+      if (frame.attachments?.length) article.querySelector(".words").after(attached(frame.attachments));
     }
     begin(frame.turn);
   },
@@ -265,7 +110,10 @@ const on = {
   },
 
   tool(frame) {
-    if (!done.has(frame.turn)) doing(answer(frame.turn), frame.text || say.tool);
+    if (done.has(frame.turn)) return;
+    const names = acted.get(frame.turn) ?? [];
+    acted.set(frame.turn, [...names, frame.name]);
+    doing(answer(frame.turn), frame.text || `${say.tool}: ${frame.name}`);
   },
 
   delta(frame) {
@@ -282,17 +130,20 @@ const on = {
     const article = answer(frame.turn);
     const words = article.querySelector(".words");
     article.ariaBusy = "false";
+    article.dataset.source = frame.text;
     words.classList.remove("live");
     words.innerHTML = frame.html;
-    dress(words);
+    dress(article);
+    if (acted.delete(frame.turn)) fold(frame.turn);
   },
 
   approval(frame) {
     // The turn gave up its lane; when it goes on, it counts anew.
     if (open.has(frame.turn)) open.set(frame.turn, { attempt: -1, seq: -1 });
-    const article = [...lines.querySelectorAll(".answer")].find((each) => each.dataset.turn === frame.turn);
+    acted.set(frame.turn, acted.get(frame.turn) ?? []);
+    const article = answered(frame.turn);
     article?.querySelector(".doing")?.remove();
-    if (article && !article.querySelector(".words").textContent) article.remove();
+    if (article && !wordsOf(article)) article.remove();
     ask(frame);
     refresh();
   },
@@ -303,27 +154,21 @@ const on = {
     if (!article) return;
     article.classList.add("failed");
     notice.dataset.about = frame.key;
-    notice.append(Object.assign(make("button", "again", say.again), { type: "button" }));
+    notice.append(Object.assign(document.createElement("button"), { className: "again", textContent: say.again, type: "button" }));
   },
 };
 
-function answered(frame) {
-  const card = [...lines.querySelectorAll(".asked")].find((each) => each.dataset.id === answering.get(frame.key));
-  answering.delete(frame.key);
-  // A good answer shows in the card itself, by a frame to every screen.
-  if (frame.notice && card && ![say.granted, say.denied].includes(frame.notice)) note(frame.notice, card);
-}
-
 function settle(article, turn) {
   if (article) {
-    const twin = said(turn).some((each) => each !== article && each.firstChild.textContent === article.firstChild.textContent);
+    const twin = said(turn).some((each) => each !== article && wordsOf(each) === wordsOf(article));
     if (twin || !turn) article.remove();
     else article.dataset.turn = turn;
   }
   begin(turn);
-  if (location.pathname === "/chat") {
+  if (fresh()) {
     history.replaceState(null, "", `/chat/${conversation}`);
     put("fresh", "");
+    at("more").hidden = false;
     refresh();
   }
 }
@@ -376,83 +221,46 @@ addEventListener("online", awake);
 document.addEventListener("visibilitychange", awake);
 setInterval(awake, 30000);
 
-// Writing
+// What is pressed
 
-function store() {
-  put(`unsent:${conversation}`, unsent.length && JSON.stringify(unsent));
-  put(`draft:${conversation}`, box.value);
-  if (location.pathname === "/chat") put("fresh", (unsent.length || box.value) && conversation);
-}
-
-function key() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function send() {
-  const text = box.value.trim();
-  if (!text) return;
-  const entry = { key: key(), text };
-  unsent.push(entry);
-  own(text, { key: entry.key }).classList.add("unsent");
-  if (greeted) tell({ type: "send", conversation, ...entry });
-  box.value = "";
-  grow();
-  keep(true);
-}
-
-function grow() {
-  store();
-  if (CSS.supports("field-sizing", "content")) return;
-  box.style.height = "auto";
-  box.style.height = `${box.scrollHeight}px`;
-}
-
-const touch = matchMedia("(pointer: coarse)");
-box.addEventListener("input", grow);
-box.addEventListener("keydown", (event) => {
-  // While an input method composes, Enter chooses a word (229: Safari tells it only so).
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || touch.matches) return;
-  event.preventDefault();
-  send();
-});
-at("composer").addEventListener("submit", (event) => { event.preventDefault(); send(); box.focus(); });
+waiting.tell = (entry) => { if (greeted) tell({ type: "send", conversation, ...entry }); };
 at("stop").addEventListener("click", () => {
   stopping = key();
   if (greeted) tell({ type: "send", conversation, key: stopping, text: "/stop" });
 });
-at("down").addEventListener("click", () => { keep(true); show(); });
-log.addEventListener("scroll", scrolled);
-log.addEventListener("click", ({ target }) => {
-  if (target.matches(".copy")) copy(target);
-  if (target.matches(".choices button")) choose(target);
-  if (target.matches(".earlier")) earlier(target);
-  if (target.matches(".example")) {
-    box.value = target.textContent;
-    grow();
-    box.focus();
+at("down").addEventListener("click", () => { keep(true); scrolled(); });
+
+async function act(button, article) {
+  if (button.dataset.act === "edit") edit(article);
+  if (button.dataset.act === "again") again(article.dataset.turn);
+  if (button.dataset.act !== "copy") return;
+  await copy(article.dataset.source ?? wordsOf(article));
+  told(button, say.copied);
+}
+
+log.addEventListener("click", async ({ target }) => {
+  const button = target.closest("button");
+  if (!button) return;
+  if (button.dataset.act) act(button, button.closest(".line"));
+  if (button.matches(".copy")) {
+    await copy(button.previousElementSibling.textContent);
+    told(button, say.copied);
   }
-  if (target.matches(".again") && greeted) {
-    const notice = target.parentElement;
-    const entry = unsent.find((each) => each.key === notice.dataset.about);
+  if (button.matches(".choices button") && greeted) tell({ type: "answer", conversation, ...choose(button) });
+  if (button.matches(".example")) write(button.textContent);
+  if (button.matches(".again") && greeted) {
+    const notice = button.parentElement;
+    const entry = waiting.unsent.find((each) => each.key === notice.dataset.about);
     notice.remove();
     if (entry) tell({ type: "send", conversation, ...entry });
   }
 });
-addEventListener("resize", () => keep());
-at("aside").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const body = new URLSearchParams(new FormData(event.target, event.submitter));
-  await fetch("/knocks", { method: "POST", body, redirect: "manual" });
-  refresh();
-});
 
-for (const waiting of lines.querySelectorAll(".waiting")) begin(waiting.dataset.turn);
-for (const final of lines.querySelectorAll(".answer")) done.add(final.dataset.turn);
-for (const entry of unsent) own(entry.text, { key: entry.key }).classList.add("unsent");
-box.value = sessionStorage.getItem(`draft:${conversation}`) ?? "";
+for (const each of lines.querySelectorAll(".waiting")) begin(each.dataset.turn);
+at("more").hidden = fresh();
 dress(lines);
 grow();
 show();
 keep(true);
-if (!touch.matches) box.focus();
 connect();
+reach();

@@ -84,3 +84,8 @@ FROM checkpoints WHERE number = :number;
 -- name: checkpoints.covered
 -- Tell up to which row a chain is under a checkpoint.
 SELECT COALESCE(MAX(place), 0) FROM checkpoints WHERE chain = :chain;
+
+-- name: audit.of_turn
+-- Tell what was decided on a turn's calls, in order.
+SELECT step, decision, rule FROM audit
+WHERE turn_id = :turn_id AND step <> '' AND decision <> '' ORDER BY at, place;

@@ -14,7 +14,7 @@ FROM conversations WHERE id = :id;
 -- Begin a conversation.
 INSERT INTO conversations (id, receiver, scope, user_id, address, title, model, session_id,
                            session_from, session_last, next_position, created_at)
-VALUES (:id, :receiver, :scope, :user_id, :address, :title, '', :session_id, :now, :now, 1, :now);
+VALUES (:id, :receiver, :scope, :user_id, :address, :title, :model, :session_id, :now, :now, 1, :now);
 
 -- name: conversations.advance
 -- Lock the conversation and take its next position.

@@ -22,3 +22,7 @@ DELETE FROM search WHERE conversation_id = :conversation;
 -- name: search.purge
 -- Nothing to do: the server cleans up after deletions by itself.
 SELECT 1;
+
+-- name: search.forget_turn
+-- Forget what was said in a turn.
+DELETE FROM search WHERE conversation_id = :conversation AND position = :position;

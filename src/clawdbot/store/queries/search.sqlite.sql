@@ -22,3 +22,9 @@ WHERE search MATCH 'conversation_id : "' || :conversation || '"' AND conversatio
 -- name: search.purge
 -- Write the index anew, so that forgotten words are in no part of it.
 INSERT INTO search (search) VALUES ('optimize');
+
+-- name: search.forget_turn
+-- Forget what was said in a turn.
+DELETE FROM search
+WHERE search MATCH 'conversation_id : "' || :conversation || '"' AND conversation_id = :conversation
+  AND position = :position;

@@ -8,19 +8,20 @@ VALUES (:conversation, :position, :seq, :session, :turn, :user, :body, :taint, :
 -- name: transcript.recent
 -- Read a session backwards from a position, down to what a summary covers.
 SELECT position, body, tokens, turn_id, user_id, at FROM transcript
-WHERE session_id = :session_id AND position > :after AND position < :before
+WHERE session_id = :session_id AND position > :after AND position < :before AND superseded_by = ''
 ORDER BY position DESC, seq DESC LIMIT :most;
 
 -- name: transcript.page
 -- Read a conversation backwards across its sessions, for showing.
 SELECT position, body, tokens, turn_id, user_id, at FROM transcript
-WHERE conversation_id = :conversation_id AND position < :before
+WHERE conversation_id = :conversation_id AND position < :before AND superseded_by = ''
 ORDER BY position DESC, seq DESC LIMIT :most;
 
 -- name: transcript.at
 -- Read what was said in a turn.
 SELECT position, body, tokens, turn_id, user_id, at FROM transcript
-WHERE conversation_id = :conversation_id AND position = :position ORDER BY seq;
+WHERE conversation_id = :conversation_id AND position = :position AND superseded_by = ''
+ORDER BY seq;
 
 -- name: summaries.last
 -- Read the latest summary of a session.
@@ -42,3 +43,24 @@ DELETE FROM transcript WHERE conversation_id = :id;
 DELETE FROM summaries WHERE session_id IN (
     SELECT session_id FROM turns WHERE conversation_id = :id
     UNION SELECT session_id FROM transcript WHERE conversation_id = :id);
+
+-- name: transcript.onwards
+-- Read a conversation forwards, for showing.
+SELECT position, body, tokens, turn_id, user_id, at FROM transcript
+WHERE conversation_id = :conversation_id AND position > :after AND position < :before
+  AND superseded_by = ''
+ORDER BY position, seq LIMIT :most;
+
+-- name: transcript.supersede
+-- Have another turn stand in a turn's place.
+UPDATE transcript SET superseded_by = :by
+WHERE conversation_id = :conversation_id AND position = :position;
+
+-- name: transcript.superseded
+-- List which turns stand in the place of which others.
+SELECT DISTINCT superseded_by, turn_id FROM transcript
+WHERE conversation_id = :conversation_id AND superseded_by <> '';
+
+-- name: summaries.unsay
+-- Forget the summaries of a session that speak for a position.
+DELETE FROM summaries WHERE session_id = :session_id AND upto >= :position;

@@ -156,3 +156,9 @@ SELECT MIN(created_at) FROM turns WHERE finished_at IS NULL AND state <> 'parked
 -- name: turns.forget
 -- Forget a conversation's turns, after all that names them.
 DELETE FROM turns WHERE conversation_id = :id;
+
+-- name: turns.last
+-- Find the last turn of a conversation.
+SELECT id, conversation_id, session_id, position, user_id, address, reply_to, state, stop, attempts,
+       steps, steps_seen, node, token, version, body, created_at, claimed_at
+FROM turns WHERE conversation_id = :conversation_id ORDER BY position DESC LIMIT 1;
