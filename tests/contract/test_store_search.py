@@ -1,5 +1,9 @@
 """Finding what was said, on each engine alike: by whole words, by their beginning, by phrases."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from clawdbot.domain.messages import Message, Role, Source, Text, fixed, own
@@ -7,7 +11,7 @@ from clawdbot.domain.ports import Db, Tx
 from clawdbot.gateway.search import Found, Search
 from clawdbot.store import conversations, search
 from clawdbot.store.conversations import Entry
-from tests.contract.conftest import START, add_conversation, add_user
+from tests.contract.conftest import START, SqlitePlace, add_conversation, add_user
 
 
 class OddError(Exception):
@@ -176,3 +180,22 @@ async def test_a_text_of_any_kind_can_be_said(db: Db) -> None:
     assert [6, 5, 4, 3, 2, 1] == await find(db, "end")
     assert [1] == await find(db, "back quoted")
     assert [3] == await find(db, "数数数")
+
+
+async def test_no_part_of_sqlites_index_keeps_a_forgotten_persons_words(tmp_path: Path) -> None:
+    path = tmp_path / "clawdbot.db"
+
+    def kept() -> int:
+        query = "SELECT COUNT(*) FROM search_data WHERE instr(block, CAST('zanzibar' AS BLOB))"
+        with closing(sqlite3.connect(path)) as db:
+            return int(db.execute(query).fetchone()[0])
+
+    async with SqlitePlace(path).opened() as db:
+        await say_all(db, ("zanzibar",), ("other words",))
+        assert 1 == kept()
+        await db.write(lambda tx: search.forget_conversation(tx, "c"))
+        await db.write(lambda tx: say(tx, 3, "zanzibar"))
+        await db.write(lambda tx: say(tx, 4, "more words", user="v", conversation="d"))
+        await db.write(lambda tx: search.forget(tx, "u"))
+        assert 0 == kept()
+        assert [4] == await find(db, "words", "v")
