@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from clawdbot.domain.ports import Db, Tx
-from clawdbot.store import media
+from clawdbot.store import conversations, media
 from clawdbot.store.media import Files, Row
-from tests.contract.conftest import START
+from tests.contract.conftest import START, add_conversation
 
 
 def row(id_: str, user: str = "u", content: bytes = b"a", at: float = START) -> Row:
@@ -42,7 +42,7 @@ async def test_what_is_old_and_what_was_never_sent_is_forgotten(db: Db) -> None:
 
     def work(tx: Tx) -> list[bool]:
         for each in "123":
-            media.said(tx, each, START)
+            media.said(tx, each, "c", START)
         media.expire(tx, START + 1, START + 4)
         return [media.get(tx, "u", each) is not None for each in "12345"]
 
@@ -56,6 +56,19 @@ async def test_a_forgotten_users_file_that_somebody_else_has_is_known_on(db: Db)
     assert set() == await db.read(lambda tx: media.known(tx, mine.hash))
     assert {both.hash} == await db.read(lambda tx: media.known(tx, both.hash[:2]))
     assert None is await db.read(lambda tx: media.get(tx, "u", "1"))
+
+
+async def test_with_its_first_conversation_a_file_is_forgotten(db: Db) -> None:
+    await add(db, row("1"), row("2"), row("3"))
+
+    def work(tx: Tx) -> list[bool]:
+        add_conversation(tx, "c")
+        for file, conversation in (("1", "c"), ("1", "d"), ("2", "d"), ("2", "c")):
+            media.said(tx, file, conversation, START)
+        conversations.forget(tx, "c", START)
+        return [media.get(tx, "u", each) is not None for each in "123"]
+
+    assert [False, True, True] == await db.write(work)
 
 
 def kept(files: Files, content: bytes) -> str:

@@ -150,7 +150,7 @@ class Inbox:
         verdict = self._judge(tx, inbound, drawn) if whole else _lost(inbound)
         decision = verdict.decision
         if decision.turn:
-            sent(tx, inbound, drawn.now)
+            sent(tx, inbound, decision.conversation, drawn.now)
         inbox.put(tx, inbound, key, decision, row=drawn.row, now=drawn.now)
         receipt = Receipt(
             outcome=decision.outcome,

@@ -220,11 +220,11 @@ def attached(tx: Tx, inbound: Inbound) -> tuple[Inbound, bool]:
     return msgspec.structs.replace(inbound, parts=tuple(parts)), True
 
 
-def sent(tx: Tx, inbound: Inbound, now: float) -> None:
+def sent(tx: Tx, inbound: Inbound, conversation: str, now: float) -> None:
     """Note that what is attached was sent: it stays for longer."""
     for part in inbound.parts:
         if isinstance(part, Attachment):
-            media.said(tx, part.id, now)
+            media.said(tx, part.id, conversation, now)
 
 
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:

@@ -19,6 +19,7 @@ _FORGETS = (
     "steps.forget",
     "waits.forget",
     "turns.forget",
+    "media.forget_conversation",
     "conversations.forget",
 )
 

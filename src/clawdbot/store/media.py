@@ -51,9 +51,9 @@ def used(tx: Tx, user: str) -> int:
     return tx.one(int, "media.used", user_id=user) or 0
 
 
-def said(tx: Tx, id_: str, now: float) -> None:
-    """Note that a file was part of a message."""
-    tx.run("media.said", id=id_, now=now)
+def said(tx: Tx, id_: str, conversation: str, now: float) -> None:
+    """Note that a file was part of a message: with its first conversation it will be forgotten."""
+    tx.run("media.said", id=id_, conversation=conversation, now=now)
 
 
 def known(tx: Tx, prefix: str) -> set[str]:

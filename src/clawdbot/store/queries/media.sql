@@ -13,8 +13,8 @@ WHERE id = :id AND user_id = :user_id;
 SELECT COALESCE(SUM(size), 0) FROM media WHERE user_id = :user_id;
 
 -- name: media.said
--- Note that a file was part of a message.
-UPDATE media SET said_at = :now WHERE id = :id AND said_at IS NULL;
+-- Note in which conversation a file was first part of a message.
+UPDATE media SET said_at = :now, said_in = :conversation WHERE id = :id AND said_at IS NULL;
 
 -- name: media.known
 -- List the hashes of a range that somebody has.
@@ -23,6 +23,10 @@ SELECT DISTINCT hash FROM media WHERE hash >= :first AND hash <= :last;
 -- name: media.expire
 -- Forget files of a certain age, and those of another that were never sent.
 DELETE FROM media WHERE created_at <= :old OR (created_at <= :unsent AND said_at IS NULL);
+
+-- name: media.forget_conversation
+-- Forget the files of a conversation.
+DELETE FROM media WHERE said_in = :id;
 
 -- name: media.forget
 -- Forget a user's files.
