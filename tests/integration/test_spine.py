@@ -96,7 +96,7 @@ async def test_what_was_accepted_is_answered_though_nobody_waits_for_it(
         asyncio.TaskGroup() as tasks,
     ):
         await service.db.write(lambda tx: people.add(tx, ann, 1.0))
-        asked = tasks.create_task(service.inbox.accept(inbound))
+        asked = tasks.create_task(service.control.inbox.accept(inbound))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         asked.cancel()  # its transaction is under way, and no engine runs yet

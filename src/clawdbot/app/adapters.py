@@ -1,13 +1,15 @@
 """Every adapter by its name: providers, channels, and what set-up asks of them."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import msgspec
 
+from clawdbot.app.unseal import unsealed
 from clawdbot.channels.telegram.channel import Telegram
 from clawdbot.channels.telegram.settings import Settings as TelegramSettings
 from clawdbot.config.load import Loaded
-from clawdbot.config.save import prepared
+from clawdbot.config.save import imagined, prepared
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.caps import Caps, Streaming, Unit
 from clawdbot.domain.errors import Failure, first_line
@@ -25,6 +27,7 @@ from clawdbot.models.providers.anthropic import Anthropic
 from clawdbot.models.providers.openai import OpenAi
 from clawdbot.models.providers.scripted import Scripted
 from clawdbot.net.client import Client
+from clawdbot.panel.configured import Settled
 
 # Our own sockets show text as it grows; what is committed to the transcript is delivered.
 _SOCKET = Caps(text_max=1_000_000, unit=Unit.CODEPOINT, stream=Streaming.SOCKET)
@@ -106,15 +109,26 @@ def outside_of(
         health = await Telegram("check", settings, client, "", clock, bus).health()
         return Finding(good=health.up, text=health.reason)
 
-    def prepare(values: Mapping[str, str | None], forget: Collection[str]) -> Callable[[], None]:
-        now = {"language": loaded.core.language, "timezone": loaded.core.timezone}
-        fresh = {key: value for key, value in values.items() if now.get(key, "") != value}
-        return prepared(loaded, fresh, forget)
-
     return Outside(
         check_model=check_model,
         check_telegram=check_telegram,
-        prepare=prepare,
+        prepare=partial(prepared, loaded),
+        held={"language": loaded.core.language, "timezone": loaded.core.timezone},
         telegram_url=known.base_url,
         reload=reload,
+    )
+
+
+def settled_of(loaded: Loaded, client: Client, clock: Clock, bus: Bus) -> Settled:
+    """Give the panel the settings as they hold, and the hands that try and write others."""
+    gateway = loaded.core.gateway
+    return Settled(
+        core=loaded.core,
+        channels=loaded.channels,
+        sections=loaded.sections,
+        origins=loaded.origins,
+        prepare=partial(prepared, loaded),
+        imagine=lambda values: unsealed(imagined(loaded, values)).channels,
+        channel=lambda account, own: channel_of(account, own, client, gateway, clock, bus),
+        codec=lambda provider: provider_of(provider, client),
     )

@@ -26,7 +26,7 @@ from clawdbot.conversation.turn import Around, Turns
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.policy import Role
 from clawdbot.domain.ports import Clock, Lease
-from clawdbot.domain.settings import Core, Net
+from clawdbot.domain.settings import Account, Core, Net
 from clawdbot.durable.embedded import AlwaysHeld, Embedded
 from clawdbot.durable.journal import Journal
 from clawdbot.durable.patient import Patient
@@ -80,19 +80,16 @@ class Service:
     clock: Clock
     bus: Bus
     db: SqliteDb
-    inbox: Inbox
     outbox: Outbox
     engine: Embedded
     journal: Journal
-    supervisor: Supervisor
     stream: LocalStream
     router: Router
     reminders: Reminders
+    client: Client
     logins: Logins
     control: Control
-    setup: Setup
     media: Media
-    epoch: str
     hands: Hands
     added: "Opening[Added]"
 
@@ -187,14 +184,13 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         clock=clock,
         bus=bus,
         db=db,
-        inbox=inbox,
         outbox=outbox,
         engine=engine,
         journal=journal,
-        supervisor=supervisor,
         stream=stream,
         router=router,
         reminders=reminders,
+        client=ground.client,
         logins=logins,
         control=Control(
             db=db,
@@ -211,9 +207,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
             epoch=ground.epoch,
             sandbox=ground.hands.sandbox,
         ),
-        setup=setup,
         media=Media(db, clock, _files(loaded.home), core.media, db.room_left),
-        epoch=ground.epoch,
         hands=ground.hands,
         added=ground.added,
     )
@@ -269,7 +263,8 @@ def _delivery(ground: _Ground) -> tuple[Supervisor, Outbox]:
     for kind, accounts in loaded.channels.items():
         for account, settings in accounts.items():
             channel = channel_of(account, settings, ground.client, loaded.core.gateway, clock, bus)
-            supervisor.add(kind, account, channel)
+            paused = isinstance(settings, Account) and settings.paused
+            supervisor.add(kind, account, channel, paused=paused)
     return supervisor, outbox
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from clawdbot import __version__
+from clawdbot.app.adapters import settled_of
 from clawdbot.app.assembly import Doors, Service, assembled
 from clawdbot.config import home
 from clawdbot.config.load import Loaded
@@ -15,7 +16,6 @@ from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.courtesy import Courtesy
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.operation import Parts, served
-from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.route import Route
 from clawdbot.gateway.search import Search
 from clawdbot.gateway.server import Server, check_binding
@@ -26,9 +26,9 @@ from clawdbot.ops.metrics import Metrics
 from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
 from clawdbot.panel.api import OPERATIONS
+from clawdbot.panel.offered import Offered, offered
 from clawdbot.panel.pages import html
 from clawdbot.store import logins as login_rows
-from clawdbot.store.turns import TurnState
 
 _HOUR_S = 3600.0
 
@@ -50,27 +50,26 @@ async def serve(
     async with assembled(loaded, outside, stop.set, reload) as service:
         await service.journal.recover()
         added = await service.added() if _trusts(loaded) else None
-        courtesy = Courtesy(service.stream, service.supervisor, service.outbox, service.clock)
-        checkpoints = _checkpoints(service.control, loaded)
-        overview = Overview(
-            control=service.control,
-            router=service.router,
-            settings=loaded.core,
-            load=Meter(service.clock, loaded.home).read,
+        courtesy = Courtesy(
+            service.stream, service.control.supervisor, service.outbox, service.clock
         )
-        sockets = _sockets(service, overview)
+        checkpoints = _checkpoints(service.control, loaded)
+        settled = settled_of(loaded, service.client, service.clock, service.bus)
+        load = Meter(service.clock, loaded.home).read
+        places = offered(settled, service.control, service.router, service.client, load)
+        sockets = _sockets(service, places)
         server = Server(loaded.core.gateway, service.logins, service.bus)
-        routes = _routes(service, sockets, overview, Metrics(service.bus))
+        routes = _routes(service, sockets, places, Metrics(service.bus))
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
             address = loaded.core.gateway.public_url or f"http://127.0.0.1:{port}"
             service.control.address = address
-            code = await service.logins.setup_code() if await service.setup.needed() else ""
+            code = await service.logins.setup_code() if await service.control.setup.needed() else ""
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(service.outbox.run()),
                     tasks.create_task(courtesy.run()),
                     tasks.create_task(service.engine.run(service.reminders.fired)),
-                    tasks.create_task(service.supervisor.run(service.inbox)),
+                    tasks.create_task(service.control.supervisor.run(service.control.inbox)),
                     tasks.create_task(service.hands.run(*([added.servers.run()] if added else []))),
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
@@ -88,31 +87,31 @@ async def serve(
     return bool(reloads)
 
 
-def _sockets(service: Service, overview: Overview) -> Sockets:
+def _sockets(service: Service, places: Offered) -> Sockets:
     return Sockets(
-        inbox=service.inbox,
+        inbox=service.control.inbox,
         stream=service.stream,
         db=service.db,
         render=html,
-        epoch=service.epoch,
-        boards=overview.boards(),
+        epoch=service.control.epoch,
+        boards=places.boards,
     )
 
 
 def _routes(
-    service: Service, sockets: Sockets, overview: Overview, metrics: Metrics
+    service: Service, sockets: Sockets, places: Offered, metrics: Metrics
 ) -> tuple[Route, ...]:
     talks = _conversations(service)
-    parts = Parts((service.control, overview, Search(service.db), talks), service.more)
+    parts = Parts((service.control, *places.parts, Search(service.db), talks), service.more)
     pages = panel.Panel(
         db=service.db,
         clock=service.clock,
         logins=service.logins,
-        setup=service.setup,
+        setup=service.control.setup,
         control=service.control,
         conversations=talks,
         sockets=sockets,
-        overview=overview,
+        offered=places,
         proxies=service.loaded.core.gateway.trusted_proxies,
         secure=service.loaded.core.gateway.public_url.startswith("https://"),
     )
@@ -123,21 +122,12 @@ def _routes(
         return "" if service.db.room_left() else "disk almost full"
 
     async def levels() -> dict[str, float]:
-        status = await service.control.status()
-        return {
-            "outbox_depth": status.outbox,
-            "outbox_oldest_seconds": status.oldest_row_s,
-            "sandbox_mechanisms": sum(each.usable for each in status.sandbox),
-            "turns_waiting": sum(n for s, n in status.turns.items() if s != TurnState.DEAD),
-            "turns_oldest_seconds": status.oldest_turn_s,
-            "approvals_waiting": status.approvals,
-            "approvals_oldest_seconds": status.oldest_approval_s,
-        }
+        return monitor.levels(await service.control.status())
 
     return (
         *panel.routes(pages),
         *media.routes(service.media),
-        *hooks.routes(service.supervisor, service.inbox),
+        *hooks.routes(service.control.supervisor, service.control.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
         *served(OPERATIONS, parts),
         control.route(parts),

@@ -13,9 +13,8 @@ from clawdbot.config.load import ENV_FILE, OUR_FILE, Loaded, load
 from clawdbot.config.problems import Problems
 from clawdbot.config.tree import Node
 from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.domain.settings import Value
 from clawdbot.domain.text import say
-
-Value = str | float | bool | list[str] | None
 
 
 def prepared(
@@ -28,20 +27,8 @@ def prepared(
     for name in forget:
         if loaded.environ.get(name):
             raise _fixed(loaded, name, "environment")
-    texts = {}
-    env_file = sources.read(loaded.home / ENV_FILE, Problems())
-    if (left := dotenv.without(env_file, forget)) != env_file:
-        texts[ENV_FILE] = left
-        loaded = _tried(loaded, texts)
-    written = tree.parse(sources.read(loaded.home / OUR_FILE, Problems()), OUR_FILE, Problems())
-    root = {key: _plain(node) for key, node in written.items()}
-    for key, value in values.items():
-        origin = loaded.origins.get(key, "default")
-        if not origin.startswith((OUR_FILE, "default")):
-            raise _fixed(loaded, key, origin)
-        _put(root, key.split("."), value)
-    texts[OUR_FILE] = yaml.safe_dump(root, allow_unicode=True, sort_keys=False)
-    _tried(loaded, texts)
+    texts = _texts(loaded, values, forget)
+    tried(loaded, texts)
 
     def save() -> None:
         # What stands above comes last: until it is gone, the old settings hold.
@@ -52,10 +39,34 @@ def prepared(
     return save
 
 
-def _tried(loaded: Loaded, texts: Mapping[str, str]) -> Loaded:
+def imagined(loaded: Loaded, values: Mapping[str, Value]) -> Loaded:
+    """Load the settings as if dotted keys were written; raises SettingsInvalid."""
+    return tried(loaded, _texts(loaded, values, ()))
+
+
+def tried(loaded: Loaded, texts: Mapping[str, str]) -> Loaded:
+    """Load the settings with texts in place of files; raises SettingsInvalid."""
     return load(
         loaded.home, loaded.environ, loaded.sections, language=loaded.language, replaced=texts
     )
+
+
+def _texts(loaded: Loaded, values: Mapping[str, Value], forget: Collection[str]) -> dict[str, str]:
+    """Give the files' new texts; raises SettingsInvalid for what is fixed elsewhere."""
+    texts = {}
+    env_file = sources.read(loaded.home / ENV_FILE, Problems())
+    if (left := dotenv.without(env_file, forget)) != env_file:
+        texts[ENV_FILE] = left
+        loaded = tried(loaded, texts)
+    written = tree.parse(sources.read(loaded.home / OUR_FILE, Problems()), OUR_FILE, Problems())
+    root = {key: _plain(node) for key, node in written.items()}
+    for key, value in values.items():
+        origin = loaded.origins.get(key, "default")
+        if not origin.startswith((OUR_FILE, "default")):
+            raise _fixed(loaded, key, origin)
+        _put(root, key.split("."), value)
+    texts[OUR_FILE] = yaml.safe_dump(root, allow_unicode=True, sort_keys=False)
+    return texts
 
 
 def _fixed(loaded: Loaded, key: str, origin: str) -> SettingsInvalid:

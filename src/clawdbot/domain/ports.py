@@ -116,6 +116,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
     reason: str = ""
     remedy: str = ""
+    paused: bool = False
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """What a platform knows of our webhook: the address it calls, and its last trouble with it."""
+
+    used: bool
+    registered: str = ""
+    problem: str = ""
 
 
 class Channel(Protocol):

@@ -16,6 +16,7 @@ Seconds = Annotated[float, Meta(gt=0)]  # written as `seconds` reads it
 Count = Annotated[int, Meta(ge=1)]
 Money = Annotated[float, Meta(ge=0)]
 HostPort = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
+Value = str | float | bool | list[str] | None  # what is written to `settings.yaml`
 Url = Annotated[str, Meta(pattern=r"^(https?://[^\s/@?#]+(/\S*)?)?$")]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -151,6 +152,13 @@ class Session(Section, frozen=True):
     while_busy: WhileBusy = WhileBusy.QUEUE
     access: Access = Access.PAIRING
     allow: tuple[str, ...] = ()
+
+
+class Account(Section, frozen=True):
+    """What every channel account has: one that is `paused` neither receives nor sends."""
+
+    paused: bool = False
+    session: Session = Session()
 
 
 class Turns(Section, frozen=True):

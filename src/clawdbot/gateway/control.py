@@ -344,7 +344,12 @@ def terminal(control: Control, sockets: Sockets) -> Route:
 def _channels(supervisor: Supervisor) -> tuple[ChannelStatus, ...]:
     return tuple(
         ChannelStatus(
-            kind=kind, account=account, up=health.up, reason=health.reason, remedy=health.remedy
+            kind=kind,
+            account=account,
+            up=health.up,
+            reason=health.reason,
+            remedy=health.remedy,
+            paused=health.paused,
         )
         for (kind, account), health in supervisor.report().items()
     )

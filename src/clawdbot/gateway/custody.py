@@ -142,6 +142,10 @@ class Custody:
         id_ = found.id
         await self._do("audit.erase", id_, lambda tx: audit.erase(tx, id_), Kind.ADMIN)
 
+    async def note(self, what: str, name: str, user: str) -> None:
+        """Record that a user changed something else."""
+        await self._do(what, name, lambda _: None, Kind.ADMIN, user)
+
     async def verify(self, kept: str) -> proof.Verdict:
         """Check the whole trail; `kept` is a file of checkpoints that `audit.export` wrote."""
 
@@ -152,7 +156,12 @@ class Custody:
         return await self.db.read(look)
 
     async def _do(
-        self, what: str, name: str, fn: Callable[[Tx], object], kind: Kind = Kind.SECRET
+        self,
+        what: str,
+        name: str,
+        fn: Callable[[Tx], object],
+        kind: Kind = Kind.SECRET,
+        user: str = "",
     ) -> None:
         """Change something, with its row in the same transaction."""
         now = self.clock.now()
@@ -163,7 +172,7 @@ class Custody:
                 at=now,
                 kind=kind,
                 what=what,
-                user_id=people.first_owner(tx),
+                user_id=user or people.first_owner(tx),
                 decision="allow",
                 rule="owner",
                 arguments=sha256(name.encode()).hexdigest(),

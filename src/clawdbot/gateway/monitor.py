@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from clawdbot.gateway.control import Status
 from clawdbot.gateway.route import Caller, Permission, Route
+from clawdbot.store.turns import TurnState
 
 # Prometheus' text format, version 0.0.4.
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,3 +32,16 @@ def routes(
         Route(method="GET", path=path, permission=Permission.PUBLIC, handler=handler)
         for path, handler in table
     )
+
+
+def levels(status: Status) -> dict[str, float]:
+    """Give what a status says as the levels of `/metrics`."""
+    return {
+        "outbox_depth": status.outbox,
+        "outbox_oldest_seconds": status.oldest_row_s,
+        "sandbox_mechanisms": sum(each.usable for each in status.sandbox),
+        "turns_waiting": sum(n for s, n in status.turns.items() if s != TurnState.DEAD),
+        "turns_oldest_seconds": status.oldest_turn_s,
+        "approvals_waiting": status.approvals,
+        "approvals_oldest_seconds": status.oldest_approval_s,
+    }

@@ -49,6 +49,7 @@ _STATUS: tuple[tuple[type[Failure], int], ...] = (
     (Denied, 403),
     (TooLarge, 413),
     (BadInput, 400),
+    (SettingsInvalid, 400),
     (StoreFailed, 503),
     (Retry, 503),
 )

@@ -14,6 +14,7 @@ from clawdbot.domain.errors import BadInput, Denied
 from clawdbot.domain.origin import origin_of
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Clock, Db, Tx
+from clawdbot.domain.settings import Value
 from clawdbot.domain.text import LANGUAGES, say
 from clawdbot.gateway.custody import Custody, Keep
 from clawdbot.gateway.logins import PASSWORD_MIN, Logins, setup_code, use_setup_code
@@ -48,20 +49,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+Save = Callable[[Mapping[str, Value], Collection[str]], Callable[[], None]]
 Check = Callable[[Answers], Awaitable[Finding]]
-Save = Callable[[Mapping[str, str | None], Collection[str]], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What set-up cannot do itself: live checks, writing settings, starting anew with them.
 
-    `prepare` checks settings, and names that `.env` is to forget, and returns who writes them.
+    `prepare` checks settings, and names that `.env` is to forget, and returns who writes them;
+    what is `held` already need not be written.
     """
 
     check_model: Check
     check_telegram: Check
     prepare: Save
+    held: Mapping[str, str]
     telegram_url: str
     reload: Callable[[], None]
 
@@ -100,7 +103,11 @@ class Setup:
         if code is not None:
             # Before anything is written anywhere: whoever has no good link changes nothing.
             await self._db.write(lambda tx: _use(tx, code, now))
-        save = self.outside.prepare(*_settings(answers))
+        values, forget = _settings(answers)
+        held = self.outside.held
+        save = self.outside.prepare(
+            {k: v for k, v in values.items() if held.get(k, "") != v}, forget
+        )
         owner = await self._db.write(lambda tx: _own(tx, answers, hashed, fresh, now))
         for secret in self._secrets(answers):
             await self._custody.keep_secret(secret)
@@ -117,10 +124,10 @@ class Setup:
         return [Keep(name=n, text=text, origins=(where,)) for n, text, where in given if text]
 
 
-def _settings(answers: Answers) -> tuple[dict[str, str | None], tuple[str, ...]]:
+def _settings(answers: Answers) -> tuple[dict[str, Value], tuple[str, ...]]:
     """Give the settings to write, and the names that `.env` is to forget for them."""
     forget: tuple[str, ...] = ()
-    values: dict[str, str | None] = {"language": answers.language, "timezone": answers.timezone}
+    values: dict[str, Value] = {"language": answers.language, "timezone": answers.timezone}
     if answers.endpoint:
         forget = ("MODEL_ENDPOINT_URL", "MODEL_PROVIDER_AUTH")
         values["providers.external.url"] = answers.endpoint

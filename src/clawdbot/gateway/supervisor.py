@@ -1,9 +1,11 @@
 """Keeps channels running: starts them, restarts them with back-off, and knows which are up."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 
 from clawdbot.domain.bus import Bus
@@ -15,14 +17,26 @@ _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _HEALTH_EVERY_S = 30.0
 _HEALTH_TIMEOUT_S = 15.0
+_BEATS_MOST, _TROUBLES_MOST = 60, 8
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """How a channel fared at a time."""
+
+    at: float
+    up: bool
+    reason: str = ""
+    remedy: str = ""
 
 
 @dataclass(slots=True)
 class Watched:
-    """A channel account and how it fares."""
+    """A channel account, how it fares, and how it fared lately."""
 
     channel: Channel
-    health: Health = field(default_factory=lambda: Health(up=False, reason="starting"))
+    health: Health
+    beats: deque[Beat] = field(default_factory=lambda: deque(maxlen=_BEATS_MOST))
+    troubles: deque[Beat] = field(default_factory=lambda: deque(maxlen=_TROUBLES_MOST))
 
 
 class Supervisor:
@@ -36,9 +50,11 @@ class Supervisor:
         self._watched: dict[tuple[str, str], Watched] = {}
         self._log = structlog.get_logger("channels")
 
-    def add(self, kind: str, account: str, channel: Channel) -> None:
-        """Take a channel account under watch, before `run`."""
-        self._watched[kind, account] = Watched(channel)
+    def add(self, kind: str, account: str, channel: Channel, *, paused: bool = False) -> None:
+        """Take a channel account under watch, before `run`; one that is paused does not run."""
+        reason = "paused" if paused else "starting"
+        health = Health(up=False, reason=reason, paused=paused)
+        self._watched[kind, account] = Watched(channel, health)
 
     def find(self, to: Address) -> Channel | None:
         """Find the channel of an address."""
@@ -54,10 +70,16 @@ class Supervisor:
         """Tell how every channel account fares."""
         return {key: watched.health for key, watched in self._watched.items()}
 
+    def watched(self, kind: str, account: str) -> Watched | None:
+        """Find a channel account with its health, now and lately."""
+        return self._watched.get((kind, account))
+
     async def run(self, inbox: Inbox) -> None:
         """Run every channel until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for (kind, account), watched in self._watched.items():
+                if watched.health.paused:
+                    continue
                 tasks.create_task(self._keep(kind, account, watched, inbox))
                 tasks.create_task(self._look(kind, account, watched))
 
@@ -96,6 +118,7 @@ class Supervisor:
             else:
                 wait = _FIRST_WAIT_S if watched.health.up else min(wait * 2, _HEALTH_EVERY_S)
             self._set(kind, account, watched, health)
+            watched.beats.append(self._beat(health))
             await asyncio.sleep(wait)
 
     def _set(self, kind: str, account: str, watched: Watched, health: Health) -> None:
@@ -106,4 +129,9 @@ class Supervisor:
             self._came_up()
         elif health.reason and health.reason != before.reason:
             told = "channel in trouble" if health.up else "channel down"
+            watched.troubles.append(self._beat(health))
             self._log.warning(told, channel=kind, account=account, reason=health.reason)
+
+    def _beat(self, health: Health) -> Beat:
+        now = self._clock.now()
+        return Beat(at=now, up=health.up, reason=health.reason, remedy=health.remedy)

@@ -140,9 +140,9 @@ def service(status: Status, language: str) -> Iterator[Finding]:
             if each.up
             else say(language, "down: {reason}", reason=told(language, each.reason))
         )
-        remedy = told(language, each.remedy)
-        area = f"{each.kind}/{each.account}"
-        yield Finding(area=area, ok=each.up, text=text, remedy=remedy)
+        text = say(language, "paused") if each.paused else text
+        remedy, ok = told(language, each.remedy), each.up or each.paused
+        yield Finding(area=f"{each.kind}/{each.account}", ok=ok, text=text, remedy=remedy)
 
 
 def servers(found: Iterable[Server], language: str) -> Iterator[Finding]:

@@ -9,11 +9,21 @@ from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
 from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.search import Search
+from clawdbot.panel.channels import Channels
 from clawdbot.tools.trust import Trust
 
 OPERATIONS = (
     Operation("GET", "/status", Control.status, Area.OVERVIEW),
     Operation("GET", "/overview", Overview.condition, Area.OVERVIEW),
+    Operation("GET", "/channels", Channels.listed, Area.CHANNELS),
+    Operation("POST", "/channels", Channels.add, Area.CHANNELS),
+    Operation("PUT", "/channels", Channels.change, Area.CHANNELS),
+    Operation("GET", "/channels/kinds", Channels.kinds, Area.CHANNELS),
+    Operation("POST", "/channels/test", Channels.test, Area.CHANNELS),
+    Operation("GET", "/channels/{kind}/{account}/webhook", Channels.webhook, Area.CHANNELS),
+    Operation("POST", "/channels/{kind}/{account}/pause", Channels.pause, Area.CHANNELS),
+    Operation("POST", "/channels/{kind}/{account}/resume", Channels.resume, Area.CHANNELS),
+    Operation("DELETE", "/channels/{kind}/{account}", Channels.remove, Area.CHANNELS),
     Operation("GET", "/people", Control.people, Area.PEOPLE),
     Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),

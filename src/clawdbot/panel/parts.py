@@ -6,9 +6,9 @@ from clawdbot.domain.ports import Clock, Db
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.logins import Logins
-from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.setup import Setup
 from clawdbot.gateway.ws import Sockets
+from clawdbot.panel.offered import Offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,6 @@ class Panel:
     control: Control
     conversations: Conversations
     sockets: Sockets
-    overview: Overview
+    offered: Offered
     secure: bool = False
     proxies: tuple[str, ...] = ()

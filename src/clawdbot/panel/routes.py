@@ -7,9 +7,9 @@ from clawdbot.gateway.route import Caller, Handler, Permission, Route
 from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
-from clawdbot.panel.overview import Overview
 from clawdbot.panel.pages import fault, static
 from clawdbot.panel.parts import Panel
+from clawdbot.panel.places import Places
 from clawdbot.panel.shell import framed
 
 __all__ = ["Panel", "routes"]
@@ -22,7 +22,7 @@ _EVENT = "{event:[1-9][0-9]{0,14}}"
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
     entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
-    overview = Overview(panel)
+    places = Places(panel)
 
     async def components(request: web.Request, caller: Caller) -> web.Response:
         """Show every part that the pages are made of."""
@@ -56,14 +56,18 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.USER, pages, page=True),
         *_table(Permission.USER, inner),
         *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
-        *_table(
-            Permission.USER, {("GET", "/overview"): overview.show}, area=Area.OVERVIEW, page=True
-        ),
+        *_place(Area.OVERVIEW, places.overview),
+        *_place(Area.CHANNELS, places.channels),
         *_table(
             Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True
         ),
         *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
     )
+
+
+def _place(area: Area, show: Handler) -> tuple[Route, ...]:
+    """Serve an area's page."""
+    return _table(Permission.USER, {("GET", f"/{area}"): show}, area=area, page=True)
 
 
 def _table(

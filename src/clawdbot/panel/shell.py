@@ -27,6 +27,7 @@ class Place:
 
 PLACES = (
     Place("/overview", "Overview", "overview", Area.OVERVIEW),
+    Place("/channels", "Channels", "channels", Area.CHANNELS),
     Place("/chat", "Chat", "chat"),
     Place("/approvals", "Approvals", "approvals"),
 )

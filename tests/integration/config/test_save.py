@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from clawdbot.config.load import Loaded, load
-from clawdbot.config.save import Value, prepared
+from clawdbot.config.save import prepared
 from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.secret import Secret
+from clawdbot.domain.settings import Value
 
 PAIR = ("MODEL_ENDPOINT_URL", "MODEL_PROVIDER_AUTH")
 ENDPOINT = {

@@ -13,6 +13,7 @@ import pytest
 from clawdbot.app.assembly import Doors, doors
 from clawdbot.app.sections import SECTIONS
 from clawdbot.app.serving import serve
+from clawdbot.app.unseal import unsealed
 from clawdbot.config.load import load
 from clawdbot.ops.process import Started
 from clawdbot.tools.registry import Tool
@@ -69,7 +70,7 @@ async def running(
     )
     stop, up = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:
-        loaded = load(home, {}, SECTIONS)
+        loaded = unsealed(load(home, {}, SECTIONS))
         given = replace(outside or doors(), tools=tools)
         tasks.create_task(serve(loaded, given, stop=stop, started=up.set_result))
         started = await asyncio.wait_for(up, 10)

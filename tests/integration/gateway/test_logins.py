@@ -12,7 +12,7 @@ from clawdbot.domain.errors import BadInput, Denied, SettingsInvalid
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.secret import Secret
-from clawdbot.domain.settings import Store
+from clawdbot.domain.settings import Store, Value
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.logins import Logins, TooManyTries
 from clawdbot.gateway.setup import Answers, Finding, Outside, Setup
@@ -104,7 +104,7 @@ class World:
     """What set-up reaches, written down."""
 
     def __init__(self) -> None:
-        self.saved: list[tuple[dict[str, str | None], tuple[str, ...]]] = []
+        self.saved: list[tuple[dict[str, Value], tuple[str, ...]]] = []
         self.fixed = False
         self.reloads = 0
 
@@ -112,9 +112,7 @@ class World:
         async def check(_: Answers) -> Finding:
             return Finding(good=True, text="")
 
-        def prepare(
-            values: Mapping[str, str | None], forget: Collection[str]
-        ) -> Callable[[], None]:
+        def prepare(values: Mapping[str, Value], forget: Collection[str]) -> Callable[[], None]:
             if self.fixed:
                 raise SettingsInvalid
             return lambda: self.saved.append((dict(values), tuple(forget)))
@@ -126,6 +124,7 @@ class World:
             check_model=check,
             check_telegram=check,
             prepare=prepare,
+            held={},
             telegram_url="https://bots.test",
             reload=reload,
         )

@@ -1,6 +1,6 @@
 """The overview: its numbers are the rows', its order is what hurts most, and only some see it.
 
-Covers clawdbot.gateway.overview, clawdbot.ops.load, clawdbot.panel.overview.
+Covers clawdbot.gateway.overview, clawdbot.ops.load, clawdbot.panel.places.
 """
 
 import sqlite3

@@ -116,8 +116,9 @@ class Answer(Struct, frozen=True):
 
 
 class HookInfo(Struct, frozen=True):
-    """What getWebhookInfo answers: the last time that Telegram failed to reach us."""
+    """What getWebhookInfo answers: where it calls, the last time that it failed to reach us."""
 
+    url: str = ""
     last_error_date: float = 0.0
     last_error_message: str = ""
 

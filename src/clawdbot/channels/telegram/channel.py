@@ -33,7 +33,7 @@ from clawdbot.domain.errors import (
 )
 from clawdbot.domain.http import HttpReply, HttpRequest
 from clawdbot.domain.inbound import Address, Inbound, Receipt
-from clawdbot.domain.ports import Clock, Health, Inbox, Outgoing
+from clawdbot.domain.ports import Clock, Health, Inbox, Outgoing, Webhook
 from clawdbot.domain.text import LANGUAGES, say
 from clawdbot.net.client import Client, NetFailed, Response
 
@@ -143,6 +143,12 @@ class Telegram:
         except SendFailed as failure:
             return _ill(failure, up=False)
         return _ill(self._trouble, up=True) if self._trouble else Health(up=True)
+
+    async def webhook(self) -> Webhook:
+        """Ask Telegram which address it calls, and what went wrong there last."""
+        hook = await self._call("getWebhookInfo", {}, api.HookInfo)
+        used = self._settings.mode is Mode.WEBHOOK
+        return Webhook(used=used, registered=hook.url, problem=hook.last_error_message)
 
     def verify(self, request: HttpRequest) -> None:
         """Check that Telegram sent this; raises Forged, always where no secret is set."""

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import field
 
 from clawdbot.domain.secret import Secret
-from clawdbot.domain.settings import Section, Session
+from clawdbot.domain.settings import Account
 
 
 class Mode(StrEnum):
@@ -16,7 +16,7 @@ class Mode(StrEnum):
     WEBHOOK = "webhook"
 
 
-class Settings(Section, frozen=True):
+class Settings(Account, frozen=True):
     """A bot: `token` is BotFather's, `secret` what a webhook's deliveries must carry.
 
     `pace: "off"` lifts the send limits, for a private Bot API server.
@@ -27,4 +27,3 @@ class Settings(Section, frozen=True):
     mode: Mode = Mode.POLLING
     secret: Secret = field(default_factory=lambda: Secret(""))
     pace: Literal["platform", "off"] = "platform"
-    session: Session = Session()

@@ -57,7 +57,7 @@ async function submit(form, button) {
   try {
     const data = collect(form);
     if (button?.name) put(data, button.name, button.value);
-    await follow(form, await call(form.dataset.call, data));
+    await follow(form, await call(button?.dataset.call ?? form.dataset.call, data), button?.dataset.then);
   } catch (error) {
     if (!fault) toast(error.message);
     else Object.assign(fault, { textContent: error.message, hidden: false });
@@ -67,8 +67,7 @@ async function submit(form, button) {
   }
 }
 
-async function follow(form, result) {
-  const then = form.dataset.then || "refresh";
+async function follow(form, result, then = form.dataset.then || "refresh") {
   form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: result }));
   if (then.startsWith("/")) location.href = then;
   if (then === "show") show(form, result);
@@ -87,6 +86,7 @@ function show(form, result) {
     if ("copy" in each.dataset) each.dataset.copy = value;
     else each.textContent = typeof value === "object" ? JSON.stringify(value, null, 2) : value;
   }
+  if (typeof result?.good === "boolean") place.className = `callout ${result.good ? "good" : "bad"}`;
   place.hidden = false;
 }
 

@@ -1,0 +1,260 @@
+"""Sections of the settings as forms show them, and the hand that changes what is ours to change.
+
+A secret never comes out; typed anew it is sealed for its section's own address. What a file of the
+user's or the environment fixes stays there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+import msgspec
+from msgspec import NODEFAULT, inspect
+
+from clawdbot.domain.errors import BadInput
+from clawdbot.domain.origin import origin_of
+from clawdbot.domain.people import User
+from clawdbot.domain.ports import Channel
+from clawdbot.domain.secret import Secret
+from clawdbot.domain.settings import Core, Provider, Seconds, Value
+from clawdbot.gateway.custody import Custody, Keep
+from clawdbot.gateway.setup import Save
+from clawdbot.models.request import Provider as Codec
+from clawdbot.store.secrets import PREFIX
+
+_ADDRESSES = ("url", "base_url")
+_OURS = ("settings.yaml", "default")
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60))
+_NAME_MOST = 64
+
+Given = dict[str, object]
+Channels = Mapping[str, Mapping[str, msgspec.Struct]]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a section; `fixed` names where it is fixed, a secret tells only that it is set."""
+
+    key: str
+    kind: str
+    value: str | float | bool | tuple[str, ...] | None
+    options: tuple[str, ...] = ()
+    fixed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The settings as they hold, where each was written, and the hands that `app` lends.
+
+    `prepare` checks dotted keys and returns who writes them, `imagine` gives the channels as if
+    they were written, `channel` and `codec` make adapters to try.
+    """
+
+    core: Core
+    channels: Channels
+    sections: Mapping[str, type[msgspec.Struct]]
+    origins: Mapping[str, str]
+    prepare: Save
+    imagine: Callable[[Mapping[str, Value]], Channels]
+    channel: Callable[[str, msgspec.Struct], Channel]
+    codec: Callable[[Provider], Codec]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Shows sections of the settings, writes others, and starts anew with them."""
+
+    settled: Settled
+    custody: Custody
+    reload: Callable[[], None]
+
+    def settings(
+        self, kind: type[msgspec.Struct], section: msgspec.Struct | None, at: str
+    ) -> tuple[Setting, ...]:
+        """Show every key of a section at a place, or of one that is to be made."""
+        return tuple(self._shown(kind, section, at, ""))
+
+    def fixed(self, at: str) -> str:
+        """Name the place outside our own file where something of a section is written, if any."""
+        below = (o for key, o in self.settled.origins.items() if f"{key}.".startswith(f"{at}."))
+        return next((origin for origin in below if not origin.startswith(_OURS)), "")
+
+    async def change(
+        self,
+        who: User,
+        at: str,
+        before: tuple[Setting, ...],
+        given: Given,
+        new: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Write what differs from before, and start anew with it; `new` is written in any case.
+
+        Raises SettingsInvalid for what may not be, BadInput for a key that would go elsewhere.
+        """
+        changed, secrets = changes(before, given)
+        keeps = [self._keep(at, before, changed, key, text) for key, text in secrets.items()]
+        values: dict[str, Value] = {f"{at}.{key}": value for key, value in changed.items()}
+        for key, keep in zip(secrets, keeps, strict=True):
+            values[f"{at}.{key}"] = PREFIX + keep.name
+        await self._write(who, "settings.change", at, {**values, **(new or {})}, keeps)
+
+    async def remove(self, who: User, at: str) -> None:
+        """Take a whole section away; raises BadInput where part of it is not ours."""
+        if place := self.fixed(at):
+            raise BadInput(f"{place}: This is fixed in a file of yours. Change it there.")
+        await self._write(who, "settings.remove", at, {at: None}, [])
+
+    async def write(self, who: User, at: str, values: Mapping[str, Value]) -> None:
+        """Write some dotted keys as they are, and start anew with them."""
+        await self._write(who, "settings.change", at, values, [])
+
+    async def _write(
+        self, who: User, what: str, at: str, values: Mapping[str, Value], keeps: list[Keep]
+    ) -> None:
+        if not values:
+            return
+        save = self.settled.prepare(values, ())
+        for keep in keeps:
+            await self.custody.keep_secret(keep)
+        await self.custody.note(what, at, who.id)
+        save()
+        self.reload()
+
+    def _keep(
+        self,
+        at: str,
+        before: tuple[Setting, ...],
+        changed: Mapping[str, Value],
+        key: str,
+        text: str,
+    ) -> Keep:
+        where = address(before, changed)
+        name = f"{at}.{key}".replace(".", "-")[-_NAME_MOST:].lstrip("-")
+        return Keep(name=name, text=text, origins=(where,) if where else ())
+
+    def _shown(
+        self, kind: type[msgspec.Struct], section: msgspec.Struct | None, at: str, prefix: str
+    ) -> Iterator[Setting]:
+        for field in msgspec.structs.fields(kind):
+            key = prefix + field.encode_name
+            value = _default(field) if section is None else getattr(section, field.name)
+            if inner := _section(field.type):
+                below = value if isinstance(value, msgspec.Struct) else None
+                yield from self._shown(inner, below, at, f"{key}.")
+                continue
+            written, options = _kind(field.type)
+            origin = self.settled.origins.get(f"{at}.{key}", "default")
+            yield Setting(
+                key=key,
+                kind=written,
+                value=_plain(value, written),
+                options=options,
+                fixed="" if origin.startswith(_OURS) else origin,
+            )
+
+
+def changes(before: tuple[Setting, ...], given: Given) -> tuple[dict[str, Value], dict[str, str]]:
+    """Tell what differs, and the secrets that were typed; raises BadInput.
+
+    A secret that is kept goes to no other address than before.
+    """
+    flat, known = dict(_flat(given)), {each.key: each for each in before}
+    if strange := flat.keys() - known.keys():
+        raise BadInput(f"{min(strange)}: There is no such setting.")
+    secrets = {
+        key: str(value) for key, value in flat.items() if known[key].kind == "secret" and value
+    }
+    changed = {
+        key: value
+        for key, each in known.items()
+        if key in flat and each.kind != "secret"
+        if (value := _value(flat[key])) != (_value(each.value))
+    }
+    moved = _origin(address(before, changed)) != _origin(address(before, {}))
+    kept = [each.key for each in before if each.kind == "secret" and each.value]
+    if moved and set(kept) - secrets.keys():
+        raise BadInput("A key is sent to no other address than it was given for. Type it anew.")
+    return changed, secrets
+
+
+def address(settings: tuple[Setting, ...], changed: Mapping[str, Value]) -> str:
+    """Find where a section's secrets go."""
+    found = [str(changed.get(s.key, s.value) or "") for s in settings if s.key in _ADDRESSES]
+    return next(iter(found), "")
+
+
+def spelled(seconds: float) -> str:
+    """Write a time as the settings do: `4h`."""
+    for unit, size in _UNITS:
+        if seconds >= size and not seconds % size:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+def _flat(given: Given, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in given.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _value(value: object) -> Value:
+    """Give what a form sent as it is written; nothing takes the key away."""
+    match value:
+        case bool() | float() | int():
+            return value
+        case list() | tuple():
+            return [str(each) for each in value] or None
+        case _:
+            return str(value) if value else None
+
+
+def _origin(where: str) -> str:
+    try:
+        return origin_of(where) if where else ""
+    except ValueError:
+        return where
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return None if field.default is NODEFAULT else field.default
+
+
+def _section(kind: object) -> type[msgspec.Struct] | None:
+    """Find the section that a field holds, also where it may be absent."""
+    for each in (kind, *get_args(kind)):
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            return each
+    return None
+
+
+def _kind(kind: object) -> tuple[str, tuple[str, ...]]:
+    if kind is Secret or kind == Seconds:
+        return ("secret" if kind is Secret else "time"), ()
+    match inspect.type_info(kind):
+        case inspect.BoolType():
+            return "switch", ()
+        case inspect.IntType() | inspect.FloatType():
+            return "number", ()
+        case inspect.EnumType(cls=cls):
+            return "choice", tuple(str(member.value) for member in cls)
+        case inspect.LiteralType(values=values):
+            return "choice", tuple(map(str, values))
+        case inspect.VarTupleType():
+            return "list", ()
+    return "text", ()
+
+
+def _plain(value: object, kind: str) -> str | float | bool | tuple[str, ...] | None:
+    match value:
+        case Secret():
+            return bool(value)
+        case bool() | int() | float():
+            return spelled(value) if kind == "time" else value
+        case tuple():
+            return tuple(map(str, value))
+        case None:
+            return None
+    return str(value)

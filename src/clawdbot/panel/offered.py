@@ -1,0 +1,41 @@
+"""The parts that the pages of whoever runs the place work with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from clawdbot.gateway.boards import Board
+from clawdbot.gateway.control import Control
+from clawdbot.gateway.overview import Load, Overview
+from clawdbot.models.router import Router
+from clawdbot.net.client import Client
+from clawdbot.panel.channels import Channels
+from clawdbot.panel.configured import Configured, Settled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """The parts."""
+
+    overview: Overview
+    channels: Channels
+
+    @property
+    def boards(self) -> Mapping[str, Board]:
+        """Give what pages may watch, by name."""
+        return self.overview.boards() | self.channels.boards(self.overview.control.clock)
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """Give all whose methods are operations."""
+        return self.overview, self.channels
+
+
+def offered(
+    settled: Settled, control: Control, router: Router, client: Client, load: Callable[[], Load]
+) -> Offered:
+    """Put them together."""
+    configured = Configured(settled, control, control.setup.outside.reload)
+    return Offered(
+        overview=Overview(control=control, router=router, settings=settled.core, load=load),
+        channels=Channels(configured, control.supervisor, client),
+    )
