@@ -6,13 +6,23 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
+
 from clawdbot.domain.ports import Clock
-from clawdbot.gateway.overview import Load
 
 _MIB, _GIB = 1024**2, 1024**3
 _OWN = Path("/proc/self/statm")
 # A shorter stretch says more about the clock than about the load.
 _STRETCH_S = 1.0
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service takes: percent of one core, memory, and the room on its disk."""
+
+    cpu: int
+    memory_mb: int
+    disk_free_gb: float
+    disk_gb: int
 
 
 class Meter:

@@ -7,9 +7,9 @@ from clawdbot.domain.people import Area
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
-from clawdbot.gateway.overview import Overview
 from clawdbot.gateway.search import Search
 from clawdbot.panel.channels import Channels
+from clawdbot.panel.overview import Overview
 from clawdbot.tools.trust import Trust
 
 OPERATIONS = (

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from clawdbot.gateway.boards import Board
 from clawdbot.gateway.control import Control
-from clawdbot.gateway.overview import Load, Overview
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
+from clawdbot.ops.load import Load
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.configured import Configured, Settled
+from clawdbot.panel.overview import Overview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

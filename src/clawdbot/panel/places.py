@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from clawdbot.gateway.overview import FIRST_TOKEN_MS
 from clawdbot.gateway.route import Caller
+from clawdbot.panel.overview import FIRST_TOKEN_MS
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import PLACES, framed
 

@@ -1,6 +1,6 @@
 """The overview: its numbers are the rows', its order is what hurts most, and only some see it.
 
-Covers clawdbot.gateway.overview, clawdbot.ops.load, clawdbot.panel.places.
+Covers clawdbot.panel.overview, clawdbot.ops.load, clawdbot.panel.places.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from clawdbot.gateway.overview import Condition, lasted, short
+from clawdbot.panel.overview import Condition, lasted, short
 from tests.integration.panel.conftest import (
     Browser,
     Running,

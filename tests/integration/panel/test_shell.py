@@ -1,6 +1,6 @@
 """The panel's frame: what is open to whoever asks, and what waits there.
 
-Covers clawdbot.panel.shell, clawdbot.gateway.overview.
+Covers clawdbot.panel.shell, clawdbot.panel.overview.
 """
 
 import re

@@ -16,6 +16,7 @@ from clawdbot.gateway.boards import Board
 from clawdbot.gateway.control import ChannelStatus, Control, Status
 from clawdbot.models.breaker import BreakerState
 from clawdbot.models.router import DEFAULT, Router, Standing
+from clawdbot.ops.load import Load
 from clawdbot.sandbox.selftest import Mechanism
 from clawdbot.store import outbox, people, rights, usage
 from clawdbot.store.turns import TurnState
@@ -38,15 +39,6 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     approvals: int
     newest: str
     knocks: int
-
-
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service takes: percent of one core, memory, and the room on its disk."""
-
-    cpu: int
-    memory_mb: int
-    disk_free_gb: float
-    disk_gb: int
 
 
 class FirstToken(msgspec.Struct, frozen=True, kw_only=True):
