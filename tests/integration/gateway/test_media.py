@@ -62,8 +62,11 @@ async def kept(browser: Browser, data: object, name: str = "a.png") -> JSON:
 
 
 def on_disk(service: Running) -> list[bytes]:
-    folder = service.home / "data" / "media"
-    return sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    found = []
+    for path in (service.home / "data" / "media").rglob("*"):
+        with suppress(FileNotFoundError, IsADirectoryError):  # it may go while we look
+            found.append(path.read_bytes())
+    return sorted(found)
 
 
 def rows(service: Running) -> list[tuple[object, ...]]:
