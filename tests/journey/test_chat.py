@@ -122,6 +122,14 @@ def _sends_files(person: Person, place: Path) -> None:
     person.wait(lambda: person.all(".slot.failed"), "the empty one is refused")
     assert ["This file is empty."] == person.texts(".slot.failed [role=alert]")
     person.wait(lambda: person.all(".slot img"), "a picture before it is sent")
+    # Pasted and dropped ones come along.
+    given = "const data = new DataTransfer(); data.items.add(new File(['x'], '%s'));"
+    paste = "words.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))"
+    drop = "document.dispatchEvent(new DragEvent('drop', {dataTransfer: data}))"
+    for how, name in ((paste, "pasted.txt"), (drop, "dropped.txt")):
+        person.run(given % name + how)
+        person.wait(lambda: name in "".join(person.texts(".slot .name")), name)  # noqa: B023
+        person.run("document.querySelector('.slot:last-child button').click()")
     person.fill("#words", "with files" + Keys.ENTER)
     assert "with files" not in own(person)
     person.click(".slot.failed button")

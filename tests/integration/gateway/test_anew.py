@@ -9,8 +9,10 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import pytest
 
 from tests.integration.gateway.conftest import JSON, Running
+from tests.integration.gateway.test_approvals import PAY, Bank
 from tests.integration.panel.conftest import (
     Browser,
     add_user,
@@ -146,6 +148,31 @@ async def test_what_a_turn_did_is_told_under_its_answer(short_home: Path) -> Non
                 await bob.log_in("Bob")
                 await bob.say("c", "mine")
                 assert 404 == (await bob.get(f"/chat/c/turn/{final['turn']}")).status
+
+
+@pytest.mark.parametrize(
+    ("verb", "told", "paid"),
+    [("yes", ("good", "Allowed by a person"), 1), ("no", ("bad", "Denied"), 0)],
+)
+async def test_what_a_person_decided_is_told_with_the_tool(
+    short_home: Path, verb: str, told: tuple[str, str], paid: int
+) -> None:
+    bank = Bank()
+    async with running(short_home, PAY, tools=bank.tools) as service:
+        await service.set_up()
+        async with browsing(service) as opened:
+            await opened.log_in()
+            socket = await opened.socket("c")
+            turn = (await tell(socket, "k1", text="rent"))["turn"]
+            asked = await heard(socket, "approval", state="open")
+            tokens = {each["verb"]: each["token"] for each in asked["choices"]}  # type: ignore[attr-defined]
+            await tell(socket, "k2", type="answer", token=tokens[verb])
+            await heard(socket, "final", turn=turn)
+            page = (await opened.get(f"/chat/c/turn/{turn}")).text
+            kind, words = told
+            assert f'<span class="state {kind}">{words}</span>' in page
+            assert "landlord" in page
+            assert paid == len(bank.paid)
 
 
 async def test_a_conversation_begins_with_a_chosen_model(short_home: Path) -> None:

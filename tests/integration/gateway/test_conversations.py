@@ -105,6 +105,29 @@ async def test_what_is_deleted_is_gone_and_begins_anew(service: Running, browser
     assert ["said", "final"] == kinds
 
 
+async def test_what_was_sent_along_goes_with_its_conversation(
+    service: Running, browser: Browser
+) -> None:
+    csrf = (await browser.get("/chat")).csrf
+    sent = {"Origin": browser.url, "X-CSRF-Token": csrf}
+    files = []
+    for n in range(2):
+        upload = browser.session.post(
+            f"{browser.url}/media?name=a.txt", data=f"text {n}".encode(), headers=sent
+        )
+        async with upload as answer:
+            files.append((await answer.json())["id"])
+    for name, file in zip("cd", files, strict=True):
+        socket = await browser.socket(name)
+        said = {"type": "send", "conversation": name, "key": name, "attachments": [file]}
+        await socket.send_json(said)
+        while (await socket.receive_json(timeout=20))["type"] != "final":
+            pass
+    assert 204 == (await browser.call("DELETE", "/conversations/c")).status
+    found = [(await browser.get(f"/media/{file}")).status for file in files]
+    assert [404, 200] == found
+
+
 async def test_deleting_stops_what_runs_there(short_home: Path) -> None:
     async with running(short_home, SLOW) as service:
         await service.set_up()

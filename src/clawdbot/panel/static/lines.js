@@ -40,6 +40,7 @@ export function own(text, marks) {
   const article = line("own", text);
   Object.assign(article.dataset, marks);
   article.querySelector("time").dataset.unsent = say.unsent;
+  article.querySelector(".words").hidden = !text;
   lines.append(article);
   return article;
 }
