@@ -9,6 +9,7 @@ from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
 from clawdbot.gateway.search import Search
 from clawdbot.panel.channels import Channels
+from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
 from clawdbot.tools.trust import Trust
 
@@ -24,6 +25,14 @@ OPERATIONS = (
     Operation("POST", "/channels/{kind}/{account}/pause", Channels.pause, Area.CHANNELS),
     Operation("POST", "/channels/{kind}/{account}/resume", Channels.resume, Area.CHANNELS),
     Operation("DELETE", "/channels/{kind}/{account}", Channels.remove, Area.CHANNELS),
+    Operation("GET", "/models", Models.known, Area.MODELS),
+    Operation("PUT", "/models/providers", Models.keep_provider, Area.MODELS),
+    Operation("PUT", "/models/routes", Models.keep_route, Area.MODELS),
+    Operation("PUT", "/models/budgets", Models.limit, Area.MODELS),
+    Operation("POST", "/models/test", Models.test, Area.MODELS),
+    Operation("DELETE", "/models/providers/{name}", Models.remove_provider, Area.MODELS),
+    Operation("DELETE", "/models/routes/{name}", Models.remove_route, Area.MODELS),
+    Operation("GET", "/models/usage", Models.used, Area.MODELS),
     Operation("GET", "/people", Control.people, Area.PEOPLE),
     Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),

@@ -111,7 +111,7 @@ class Channels:
         values: dict[str, Value] = {f"{at}.paused": False}
         values |= {f"{at}.{key}": value for key, value in (changed | secrets).items()}
         settled = self.configured.settled
-        settings = settled.imagine(values)[wish.kind][wish.account]
+        settings = settled.imagine(values).channels[wish.kind][wish.account]
         health = await settled.channel(wish.account, settings).health()
         language = caller.who.language
         found = [told(language, text) for text in (health.reason, health.remedy) if text]

@@ -4,9 +4,10 @@ A secret never comes out; typed anew it is sealed for its section's own address.
 user's or the environment fixes stays there.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Protocol, get_args
 
 import msgspec
 from msgspec import NODEFAULT, inspect
@@ -27,6 +28,9 @@ _OURS = ("settings.yaml", "default")
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 _NAME_MOST = 64
 
+# A form is for values; the environment and other secrets are not the asker's to read.
+_REFERENCE = re.compile(r"\$\{|^env:|^secret://")
+
 Given = dict[str, object]
 Channels = Mapping[str, Mapping[str, msgspec.Struct]]
 
@@ -41,11 +45,23 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     fixed: str = ""
 
 
+class Imagined(Protocol):
+    """Settings that are not written yet."""
+
+    @property
+    def core(self) -> Core:
+        """Give all that is no adapter's own."""
+
+    @property
+    def channels(self) -> Channels:
+        """Give the channel accounts by kind and name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """The settings as they hold, where each was written, and the hands that `app` lends.
 
-    `prepare` checks dotted keys and returns who writes them, `imagine` gives the channels as if
+    `prepare` checks dotted keys and returns who writes them, `imagine` gives all settings as if
     they were written, `channel` and `codec` make adapters to try.
     """
 
@@ -54,7 +70,7 @@ class Settled:
     sections: Mapping[str, type[msgspec.Struct]]
     origins: Mapping[str, str]
     prepare: Save
-    imagine: Callable[[Mapping[str, Value]], Channels]
+    imagine: Callable[[Mapping[str, Value]], Imagined]
     channel: Callable[[str, msgspec.Struct], Channel]
     codec: Callable[[Provider], Codec]
 
@@ -160,6 +176,10 @@ def changes(before: tuple[Setting, ...], given: Given) -> tuple[dict[str, Value]
     flat, known = dict(_flat(given)), {each.key: each for each in before}
     if strange := flat.keys() - known.keys():
         raise BadInput(f"{min(strange)}: There is no such setting.")
+    for key, value in flat.items():
+        texts = value if isinstance(value, list) else [value]
+        if any(_REFERENCE.search(str(text)) for text in texts):
+            raise BadInput(f"{key}: What names the environment belongs into clawdbot.yaml.")
     secrets = {
         key: str(value) for key, value in flat.items() if known[key].kind == "secret" and value
     }

@@ -10,6 +10,7 @@ from clawdbot.net.client import Client
 from clawdbot.ops.load import Load
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.configured import Configured, Settled
+from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
 
 
@@ -19,16 +20,18 @@ class Offered:
 
     overview: Overview
     channels: Channels
+    models: Models
 
     @property
     def boards(self) -> Mapping[str, Board]:
         """Give what pages may watch, by name."""
-        return self.overview.boards() | self.channels.boards(self.overview.control.clock)
+        clock = self.overview.control.clock
+        return self.overview.boards() | self.channels.boards(clock) | self.models.boards(clock)
 
     @property
     def parts(self) -> tuple[object, ...]:
         """Give all whose methods are operations."""
-        return self.overview, self.channels
+        return self.overview, self.channels, self.models
 
 
 def offered(
@@ -39,4 +42,5 @@ def offered(
     return Offered(
         overview=Overview(control=control, router=router, settings=settled.core, load=load),
         channels=Channels(configured, control.supervisor, client),
+        models=Models(configured, router, control.db, control.clock),
     )

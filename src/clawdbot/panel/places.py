@@ -1,9 +1,13 @@
 """The pages of whoever runs the place; what they show and do are operations of the parts."""
 
+import msgspec
 from aiohttp import web
 
+from clawdbot.domain.errors import BadInput
+from clawdbot.domain.text import say
 from clawdbot.gateway.route import Caller
-from clawdbot.panel.overview import FIRST_TOKEN_MS
+from clawdbot.panel.models import Period
+from clawdbot.panel.overview import FIRST_TOKEN_MS, short
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import PLACES, framed
 
@@ -27,3 +31,15 @@ class Places:
         channels = self._with.offered.channels
         values = {"accounts": await channels.listed(), "kinds": await channels.kinds()}
         return await framed(self._with, "channels", request, caller, values)
+
+    async def models(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show providers, routes and budgets, and what was used in the days that are asked for."""
+        models, language, fault = self._with.offered.models, caller.who.language, ""
+        try:
+            asked = {key: value for key, value in request.query.items() if value}
+            used = await models.used(msgspec.convert(asked, Period))
+        except (BadInput, msgspec.ValidationError):
+            fault = say(language, "Choose a first day and a last day, at most 92 days apart.")
+            used = await models.used(Period())
+        values = {"known": await models.known(), "used": used, "fault": fault, "short": short}
+        return await framed(self._with, "models", request, caller, values)

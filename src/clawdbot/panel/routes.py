@@ -58,6 +58,7 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
         *_place(Area.OVERVIEW, places.overview),
         *_place(Area.CHANNELS, places.channels),
+        *_place(Area.MODELS, places.models),
         *_table(
             Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True
         ),

@@ -28,6 +28,7 @@ class Place:
 PLACES = (
     Place("/overview", "Overview", "overview", Area.OVERVIEW),
     Place("/channels", "Channels", "channels", Area.CHANNELS),
+    Place("/models", "Models", "models", Area.MODELS),
     Place("/chat", "Chat", "chat"),
     Place("/approvals", "Approvals", "approvals"),
 )

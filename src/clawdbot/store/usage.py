@@ -98,3 +98,28 @@ def by_user(tx: Tx, since: float, until: float) -> dict[str, float]:
             lambda name, cost: (str(name), float(cost)), "usage.by_user", since=since, until=until
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one user (by name) used of one model."""
+
+    user: str
+    provider: str
+    model: str
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    cost: float
+
+
+def parts(tx: Tx, since: float, until: float) -> list[Part]:
+    """Sum what was used in a time, by user and model."""
+    return tx.all(
+        lambda user, provider, model, calls, in_, out, cost: Part(
+            user, provider, model, int(calls), int(in_), int(out), float(cost)
+        ),
+        "usage.parts",
+        since=since,
+        until=until,
+    )

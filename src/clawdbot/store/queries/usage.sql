@@ -32,3 +32,9 @@ ORDER BY at DESC LIMIT :most;
 -- Sum what each user spent in a time.
 SELECT users.name, SUM(cost) FROM users CROSS JOIN usage
 WHERE user_id = users.id AND at >= :since AND at < :until GROUP BY users.id, users.name;
+
+-- name: usage.parts
+-- Sum what was used in a time, by user and model.
+SELECT users.name, provider, model, COUNT(*), SUM(tokens_in), SUM(tokens_out), SUM(cost)
+FROM users CROSS JOIN usage WHERE user_id = users.id AND at >= :since AND at < :until
+GROUP BY users.id, users.name, provider, model;
