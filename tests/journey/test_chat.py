@@ -14,6 +14,12 @@ from tests.journey.browser import PHONE, Person, Service, browsing, serving, set
 RULES: list[dict[str, object]] = [
     {"when": "forever", "say": "and\non " * 400, "pause_s": 0.03},
     {"when": "keep", "calls": [{"tool": "note_add", "arguments": {"text": "the spare key"}}]},
+    {
+        "when": "slowly",
+        "then": "one two three four five six seven eight",
+        "pause_s": 0.4,
+        "calls": [{"tool": "note_add", "arguments": {"text": "later"}}],
+    },
     {"when": "code", "say": "Use **this**:\n\n```sh\ndu -sh\n```"},
 ]
 PIXEL = base64.b64decode(
@@ -111,6 +117,12 @@ def _sees_what_was_done(person: Person) -> None:
     person.click(".calls summary")
     assert "the spare key" in person.texts(".calls pre")[0]
     assert ["Allowed"] == person.texts(".calls .state")
+    # Also of a turn that runs while the page is loaded anew.
+    person.say("slowly")
+    person.wait(lambda: "one" in "".join(person.texts(".answer .live")), "it writes")
+    person.driver.refresh()
+    person.wait(lambda: 2 == len(person.all(".calls")), "what was used")
+    assert ["one two three four five six seven eight"] == person.texts(".answer.last .words")
 
 
 def _sends_files(person: Person, place: Path) -> None:

@@ -256,7 +256,10 @@ log.addEventListener("click", async ({ target }) => {
   }
 });
 
-for (const each of lines.querySelectorAll(".waiting")) begin(each.dataset.turn);
+for (const { dataset } of lines.querySelectorAll(".waiting")) {
+  begin(dataset.turn);
+  acted.set(dataset.turn, []); // whatever it used before this page came
+}
 at("more").hidden = fresh();
 dress(lines);
 grow();
