@@ -32,6 +32,8 @@ AXE = ROOT / "tests/data/axe/axe.min.js"
 GUEST = f"{NAMES[1]} 1"
 PAGES = (*(place.path for place in PLACES), "/components")
 FIRST_PAGE_BYTES = 150_000
+# What our sentences name as it is written: settings, a file, a route, an account.
+SETTINGS = {"net", "proxy", "yaml", "emergency", "main"}
 # Names, code and what is marked as such stay as they are; the rest is ours to translate.
 READABLE = """
 const found = [document.title];
@@ -160,7 +162,7 @@ def violations(person: Person) -> list[str]:
 
 def english(person: Person) -> set[str]:
     """List the English words that a page shows outside names and code."""
-    known = {name.lower() for name in WEB_NAMES}
+    known = {name.lower() for name in WEB_NAMES} | SETTINGS
     words = re.findall(r"[A-Za-z][A-Za-z'\u2019-]+", str(person.run(READABLE)))
     return {word for word in words if word.lower() not in known}
 

@@ -27,6 +27,7 @@ from clawdbot.store import usage
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _DAYS_MOST, _DAYS_USUAL = 92, 30
+_FIRST = date(1970, 1, 1)
 _KINDS: dict[str, type[msgspec.Struct]] = {"providers": Provider, "model_routing": Route}
 _BUDGETS = "budgets"
 # They are there without being written.
@@ -160,6 +161,7 @@ class Models:
 
     async def test(self, caller: Caller, wish: Wish) -> Finding:
         """Ask a provider one small question with what the form says, as `clawdbot test-model`."""
+        _check(wish.name)
         language, settled = caller.who.language, self.configured.settled
         at, now = f"providers.{wish.name}", settled.core.providers.get(wish.name)
         changed, secrets = changes(self.configured.settings(Provider, now, at), wish.settings)
@@ -179,8 +181,8 @@ class Models:
         now, zone = self.clock.now(), self.configured.settled.core.timezone
         today = days.today(now, zone)
         until = min(wish.until or today, today)
-        since = wish.since or until - timedelta(days=_DAYS_USUAL - 1)
-        if not 0 <= (until - since).days < _DAYS_MOST:
+        since = wish.since or max(until, _FIRST) - timedelta(days=_DAYS_USUAL - 1)
+        if until < _FIRST or not 0 <= (until - since).days < _DAYS_MOST:
             raise BadInput("Choose a first day and a last day, at most 92 days apart.")
         span = [since + timedelta(days=n) for n in range((until - since).days + 1)]
 
@@ -202,8 +204,7 @@ class Models:
         )
 
     async def _keep(self, caller: Caller, at: str, wish: Wish) -> None:
-        if not _NAME.fullmatch(wish.name):
-            raise BadInput("A name has at most 32 letters, digits, - and _.")
+        _check(wish.name)
         section, place = self._all(at).get(wish.name), f"{at}.{wish.name}"
         before = self.configured.settings(_KINDS[at], section, place)
         await self.configured.change(caller.who, place, before, wish.settings)
@@ -229,6 +230,11 @@ class Models:
             standing=standing,
             removable=not fixed and name not in _ALWAYS,
         )
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadInput("A name has at most 32 letters, digits, - and _.")
 
 
 def _told(found: Probe, language: str) -> str:

@@ -163,7 +163,8 @@ async def test_usage_is_what_the_rows_say(service: Running, browser: Browser) ->
     assert (1.0, {"Bob": 1.0}) == (month.today, month.today_users)
     day = f"{month.until - timedelta(days=40)}"
     assert 9.0 == (await used(f"?since={day}&until={day}")).total.cost
-    assert 400 == (await browser.call("GET", "/models/usage?since=2000-01-01")).status
+    for far in ("since=2000-01-01", "until=0001-01-01", "since=9999-12-31"):
+        assert 400 == (await browser.call("GET", f"/models/usage?{far}")).status
     text = (await browser.get(f"/models?since={day}&until={day}")).text
     assert "9.00" in text
     assert "at most 92 days apart" in (await browser.get("/models?since=2000-01-01")).text
