@@ -254,7 +254,7 @@ async def test_no_secret_is_anywhere_but_where_it_is_meant_for(short_home: Path)
                 for words in ("look", "keep", "call", "parrot", "pay"):
                     shown += [await talk(service, words)]
                 given = {"credentials": "secret://mail"}
-                shown.append(await post(service, "Plugins.run", "check_email", given))
+                shown.append(await post(service, "Plugins.run", "check_email", given, ""))
                 assert {"api", "mail"} == set(place.let_in)
                 await browser.log_in()
                 pages = ("/chat", "/chat/call", "/approvals", "/aside", "/metrics", "/readyz")

@@ -56,7 +56,9 @@ async def serve(
         checkpoints = _checkpoints(service.control, loaded)
         settled = settled_of(loaded, service.client, service.clock, service.bus)
         load = Meter(service.clock, loaded.home).read
-        places = offered(settled, service.control, service.router, service.client, load)
+        places = offered(
+            settled, service.control, service.router, service.client, load, service.more
+        )
         sockets = _sockets(service, places)
         server = Server(loaded.core.gateway, service.logins, service.bus)
         routes = _routes(service, sockets, places, Metrics(service.bus))

@@ -57,7 +57,7 @@ def run(
     terminal: Terminal, function: str, arguments: tuple[str, ...], *, out: str, as_json: bool
 ) -> None:
     """Call a function of a trusted plugin; `--city Ulm` gives the argument `city`."""
-    ran = asked(terminal, Plugins.run, function, _given(arguments))
+    ran = asked(terminal, Plugins.run, function, _given(arguments), "")
     for name, data in ran.files.items() if out else ():
         _keep(Path(out), name, data)
     if as_json:

@@ -8,6 +8,7 @@ from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
 from clawdbot.gateway.search import Search
+from clawdbot.panel.additions import Additions
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
@@ -36,6 +37,13 @@ OPERATIONS = (
     Operation("GET", "/people", Control.people, Area.PEOPLE),
     Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),
+    Operation("GET", "/additions", Additions.listed, Area.PLUGINS),
+    Operation("GET", "/additions/{sort}/{name}", Additions.shown, Area.PLUGINS),
+    Operation("PUT", "/additions/{sort}/{name}", Additions.trust, Area.PLUGINS),
+    Operation("DELETE", "/additions/{sort}/{name}", Additions.distrust, Area.PLUGINS),
+    Operation("POST", "/plugins/{name}/run", Additions.run, Area.PLUGINS),
+    Operation("GET", "/standings", Additions.allowed, Area.PLUGINS),
+    Operation("DELETE", "/standings/{id}", Additions.take_back, Area.PLUGINS),
     Operation("GET", "/audit", Control.trail, Area.AUDIT),
     Operation("GET", "/search", Search.look),
     Operation("GET", "/conversations", Conversations.listed),

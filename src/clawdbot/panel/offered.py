@@ -1,6 +1,6 @@
 """The parts that the pages of whoever runs the place work with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from clawdbot.gateway.boards import Board
@@ -8,6 +8,7 @@ from clawdbot.gateway.control import Control
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
 from clawdbot.ops.load import Load
+from clawdbot.panel.additions import Additions
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.configured import Configured, Settled
 from clawdbot.panel.models import Models
@@ -21,6 +22,7 @@ class Offered:
     overview: Overview
     channels: Channels
     models: Models
+    additions: Additions
 
     @property
     def boards(self) -> Mapping[str, Board]:
@@ -31,11 +33,16 @@ class Offered:
     @property
     def parts(self) -> tuple[object, ...]:
         """Give all whose methods are operations."""
-        return self.overview, self.channels, self.models
+        return self.overview, self.channels, self.models, self.additions
 
 
 def offered(
-    settled: Settled, control: Control, router: Router, client: Client, load: Callable[[], Load]
+    settled: Settled,
+    control: Control,
+    router: Router,
+    client: Client,
+    load: Callable[[], Load],
+    more: Callable[[], Awaitable[Iterable[object]]],
 ) -> Offered:
     """Put them together."""
     configured = Configured(settled, control, control.setup.outside.reload)
@@ -43,4 +50,5 @@ def offered(
         overview=Overview(control=control, router=router, settings=settled.core, load=load),
         channels=Channels(configured, control.supervisor, client),
         models=Models(configured, router, control.db, control.clock),
+        additions=Additions(control, more),
     )

@@ -10,6 +10,7 @@ from clawdbot.panel.entry import Entry
 from clawdbot.panel.pages import fault, static
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.places import Places
+from clawdbot.panel.plugins import Plugins
 from clawdbot.panel.shell import framed
 
 __all__ = ["Panel", "routes"]
@@ -22,7 +23,8 @@ _EVENT = "{event:[1-9][0-9]{0,14}}"
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
     entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
-    places = Places(panel)
+    places, plugins = Places(panel), Plugins(panel)
+    one_plugin: dict[tuple[str, str], Handler] = {("GET", f"/plugins/{_NAME}"): plugins.one}
 
     async def components(request: web.Request, caller: Caller) -> web.Response:
         """Show every part that the pages are made of."""
@@ -59,6 +61,8 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_place(Area.OVERVIEW, places.overview),
         *_place(Area.CHANNELS, places.channels),
         *_place(Area.MODELS, places.models),
+        *_place(Area.PLUGINS, plugins.show),
+        *_table(Permission.USER, one_plugin, area=Area.PLUGINS, page=True),
         *_table(
             Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True
         ),

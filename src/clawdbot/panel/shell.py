@@ -31,6 +31,7 @@ PLACES = (
     Place("/models", "Models", "models", Area.MODELS),
     Place("/chat", "Chat", "chat"),
     Place("/approvals", "Approvals", "approvals"),
+    Place("/plugins", "Plugins and tools", "plugins", Area.PLUGINS),
 )
 
 

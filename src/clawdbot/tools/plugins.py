@@ -114,8 +114,8 @@ class Plugins:
         """Name every tool that there is now: built in, of plugins, of tool servers."""
         return sorted(tool.manifest.name for tool in self.registry.all())
 
-    async def run(self, function: str, given: dict[str, str]) -> Ran:
-        """Call a function as the owner, its arguments as they were typed; a file is a path."""
+    async def run(self, function: str, given: dict[str, str], owner: str = "") -> Ran:
+        """Call a function as an owner, its arguments as they were typed; a file is a path."""
         await self.refresh()
         row, found = self._find(function)
         arguments = typed(found, given)
@@ -129,7 +129,7 @@ class Plugins:
             arguments = _bound(arguments_of(found), msgspec.json.encode(arguments))
         except msgspec.DecodeError as error:
             raise BadInput(f"{found.name}: {error}") from error
-        user = await self._db.write(lambda tx: self._begun(tx, found, arguments))
+        user = await self._db.write(lambda tx: self._begun(tx, found, arguments, owner))
         answer = await self._call(row, user, found, arguments, files, hearing(row.name), own=True)
         return Ran(value=answer.value, text=_text(answer), files=dict(answer.files))
 
@@ -147,15 +147,15 @@ class Plugins:
             raise BadInput("Several plugins have this function: write it as plugin.function.")
         return found[0]
 
-    def _begun(self, tx: Tx, function: Function, arguments: object) -> str:
-        """Record a call of the owner's before it happens, where it has an effect; give their id."""
+    def _begun(self, tx: Tx, function: Function, arguments: object, owner: str) -> str:
+        """Record an owner's call before it happens, where it has an effect; give their id."""
         entry = Entry(
             at=self._clock.now(),
             kind=Kind.EFFECT,
             what=function.name,
-            user_id=people.first_owner(tx),
+            user_id=owner or people.first_owner(tx),
             decision="allow",
-            rule="command line",
+            rule="control panel" if owner else "command line",
             arguments=digest_of(canonical(arguments)),
         )
         if function.acts is not Effect.READ:
