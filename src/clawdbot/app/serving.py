@@ -54,11 +54,7 @@ async def serve(
             service.stream, service.control.supervisor, service.outbox, service.clock
         )
         checkpoints = _checkpoints(service.control, loaded)
-        settled = settled_of(loaded, service.client, service.clock, service.bus)
-        load = Meter(service.clock, loaded.home).read
-        places = offered(
-            settled, service.control, service.router, service.client, load, service.more
-        )
+        places = _places(service)
         sockets = _sockets(service, places)
         server = Server(loaded.core.gateway, service.logins, service.bus)
         routes = _routes(service, sockets, places, Metrics(service.bus))
@@ -87,6 +83,19 @@ async def serve(
                     task.cancel()
             await checkpoints.sign()
     return bool(reloads)
+
+
+def _places(service: Service) -> Offered:
+    loaded = service.loaded
+    return offered(
+        settled_of(loaded, service.client, service.clock, service.bus),
+        service.control,
+        service.router,
+        service.client,
+        Meter(service.clock, loaded.home).read,
+        service.more,
+        loaded.home,
+    )
 
 
 def _sockets(service: Service, places: Offered) -> Sockets:

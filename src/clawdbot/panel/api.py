@@ -8,7 +8,9 @@ from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
 from clawdbot.gateway.operation import Operation
 from clawdbot.gateway.search import Search
+from clawdbot.ops.reading import Reader
 from clawdbot.panel.additions import Additions
+from clawdbot.panel.audit import Trail
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
@@ -44,7 +46,11 @@ OPERATIONS = (
     Operation("POST", "/plugins/{name}/run", Additions.run, Area.PLUGINS),
     Operation("GET", "/standings", Additions.allowed, Area.PLUGINS),
     Operation("DELETE", "/standings/{id}", Additions.take_back, Area.PLUGINS),
+    Operation("GET", "/plugins/{name}/logs", Reader.of_plugin, Area.PLUGINS),
     Operation("GET", "/audit", Control.trail, Area.AUDIT),
+    Operation("GET", "/audit/verdict", Trail.verify, Area.AUDIT),
+    Operation("GET", "/audit/{chain}/{place}", Trail.opened, Area.AUDIT),
+    Operation("GET", "/logs", Reader.lines, Area.LOGS),
     Operation("GET", "/search", Search.look),
     Operation("GET", "/conversations", Conversations.listed),
     Operation("PATCH", "/conversations/{name}", Conversations.change),

@@ -2,13 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from clawdbot.gateway.boards import Board
 from clawdbot.gateway.control import Control
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
 from clawdbot.ops.load import Load
+from clawdbot.ops.reading import Reader
 from clawdbot.panel.additions import Additions
+from clawdbot.panel.audit import Trail
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.configured import Configured, Settled
 from clawdbot.panel.models import Models
@@ -23,6 +26,8 @@ class Offered:
     channels: Channels
     models: Models
     additions: Additions
+    trail: Trail
+    reader: Reader
 
     @property
     def boards(self) -> Mapping[str, Board]:
@@ -33,7 +38,7 @@ class Offered:
     @property
     def parts(self) -> tuple[object, ...]:
         """Give all whose methods are operations."""
-        return self.overview, self.channels, self.models, self.additions
+        return self.overview, self.channels, self.models, self.additions, self.trail, self.reader
 
 
 def offered(
@@ -43,6 +48,7 @@ def offered(
     client: Client,
     load: Callable[[], Load],
     more: Callable[[], Awaitable[Iterable[object]]],
+    home: Path,
 ) -> Offered:
     """Put them together."""
     configured = Configured(settled, control, control.setup.outside.reload)
@@ -51,4 +57,6 @@ def offered(
         channels=Channels(configured, control.supervisor, client),
         models=Models(configured, router, control.db, control.clock),
         additions=Additions(control, more),
+        trail=Trail(control),
+        reader=Reader(home),
     )

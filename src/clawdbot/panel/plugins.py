@@ -11,6 +11,7 @@ from aiohttp import web
 from clawdbot.domain.errors import BadInput, Failure
 from clawdbot.domain.people import Level
 from clawdbot.gateway.route import Caller
+from clawdbot.ops.reading import Wanted
 from clawdbot.panel.additions import About, Sort
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import framed
@@ -47,8 +48,10 @@ class Plugins:
         allowed = [
             each for each in await self._with.offered.additions.allowed() if each.tool in names
         ]
+        reader = self._with.offered.reader
         values = {
             "about": about,
+            "said": await reader.of_plugin(name, Wanted(most=100)) if about.functions else [],
             "allowed": allowed,
             "before": {each.name: each for each in about.before},
             "forms": {each.name: [*_fields(each)] for each in about.functions},

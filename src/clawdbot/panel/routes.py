@@ -5,8 +5,10 @@ from aiohttp import web
 from clawdbot.domain.people import Area
 from clawdbot.gateway.route import Caller, Handler, Permission, Route
 from clawdbot.panel.approvals import Approvals
+from clawdbot.panel.auditing import AuditPages
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
+from clawdbot.panel.logs import Logs
 from clawdbot.panel.pages import fault, static
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.places import Places
@@ -23,7 +25,7 @@ _EVENT = "{event:[1-9][0-9]{0,14}}"
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
     entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
-    places, plugins = Places(panel), Plugins(panel)
+    places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
     one_plugin: dict[tuple[str, str], Handler] = {("GET", f"/plugins/{_NAME}"): plugins.one}
 
     async def components(request: web.Request, caller: Caller) -> web.Response:
@@ -62,6 +64,9 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_place(Area.CHANNELS, places.channels),
         *_place(Area.MODELS, places.models),
         *_place(Area.PLUGINS, plugins.show),
+        *_place(Area.AUDIT, audit.show),
+        *_table(Permission.USER, {("GET", "/audit/export"): audit.export}, area=Area.AUDIT),
+        *_place(Area.LOGS, Logs(panel).show),
         *_table(Permission.USER, one_plugin, area=Area.PLUGINS, page=True),
         *_table(
             Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True

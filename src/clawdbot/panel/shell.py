@@ -32,6 +32,8 @@ PLACES = (
     Place("/chat", "Chat", "chat"),
     Place("/approvals", "Approvals", "approvals"),
     Place("/plugins", "Plugins and tools", "plugins", Area.PLUGINS),
+    Place("/audit", "Audit", "audit", Area.AUDIT),
+    Place("/logs", "Logs", "logs", Area.LOGS),
 )
 
 

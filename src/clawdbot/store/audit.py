@@ -35,7 +35,7 @@ _TEXTS = (
 # Before the arguments' hash of a row, where it is made with its subject's key.
 KEYED = "hmac:"
 
-_FILTERS = ("user", "turn", "what", "kind", "since", "until", "most")
+_FILTERS = ("user", "turn", "what", "kind", "decision", "since", "until", "most")
 _read_texts: "Callable[[Entry | Row], tuple[str, ...]]" = attrgetter(*_TEXTS)
 
 
@@ -116,6 +116,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     turn: str = ""
     what: str = ""
     kind: str = ""
+    decision: str = ""
     since: float = 0.0
     until: float = 1e15
     after: tuple[float, str, int] | None = None
@@ -163,13 +164,13 @@ class Audit:
     def checkpoint(self, tx: Tx, signer: "Signer", at: float) -> list[Checkpoint]:
         """Sign the head of every chain that went on since its last checkpoint."""
         made: list[Checkpoint] = []
-        last = tx.one(Checkpoint, "checkpoints.last")
+        end = last(tx)
         for chain, place, root in tx.all(_end, "audit.fresh"):
-            number, previous = (last.number + 1, link_of(last)) if last else (1, "")
+            number, previous = (end.number + 1, link_of(end)) if end else (1, "")
             bare = Checkpoint(number, chain, place, root, at, previous, signer.public, "")
-            last = signer.signed(bare)
-            tx.run("checkpoints.add", **values(last))
-            made.append(last)
+            end = signer.signed(bare)
+            tx.run("checkpoints.add", **values(end))
+            made.append(end)
         self._fresh = 0
         return made
 
@@ -256,6 +257,16 @@ def decided(tx: Tx, turn: str) -> dict[str, tuple[str, str]]:
         turn_id=turn,
     )
     return dict(found)
+
+
+def row(tx: Tx, chain: str, place: int) -> Row | None:
+    """Read one row."""
+    return tx.one(Row, "audit.page", chain=chain, after=place - 1, most=1)
+
+
+def last(tx: Tx) -> Checkpoint | None:
+    """Read the last checkpoint."""
+    return tx.one(Checkpoint, "checkpoints.last")
 
 
 def content(tx: Tx, vault: Vault, row: Row) -> bytes:

@@ -49,6 +49,7 @@ FROM audit
 WHERE at >= :since AND at < :until AND (at, chain, place) > (:at, :chain, :place)
     AND (:user = '' OR user_id = :user) AND (:turn = '' OR turn_id = :turn)
     AND (:what = '' OR what = :what) AND (:kind = '' OR kind = :kind)
+    AND (:decision = '' OR decision = :decision)
 ORDER BY at, chain, place LIMIT :most;
 
 -- name: audit.newest
@@ -59,6 +60,7 @@ FROM audit
 WHERE at >= :since AND at < :until AND (at, chain, place) < (:at, :chain, :place)
     AND (:user = '' OR user_id = :user) AND (:turn = '' OR turn_id = :turn)
     AND (:what = '' OR what = :what) AND (:kind = '' OR kind = :kind)
+    AND (:decision = '' OR decision = :decision)
 ORDER BY at DESC, chain DESC, place DESC LIMIT :most;
 
 -- name: checkpoints.last
