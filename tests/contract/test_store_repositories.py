@@ -494,7 +494,7 @@ async def test_usage_is_summed_by_model_and_recorded_once(db: Db) -> None:
 
 
 async def test_a_login_holds_until_it_ends_or_expires(db: Db) -> None:
-    browser = Login("h1", "u", "browser", "csrf", START, START + 60)
+    browser = Login("h1", "u", "browser", "csrf", START, START + 60, "i1", created_at=START)
     setup = Login("h2", "", "setup", "", START, START + 30)
 
     def work(tx: Tx) -> None:

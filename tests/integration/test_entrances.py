@@ -38,9 +38,9 @@ SPELLED = PART + b"Content-Transfer-Encoding: zz\r\n\r\na\r\n--x--\r\n"
 ESCAPES = FORM + b"; charset=raw_unicode_escape"
 BODY_S = 10
 IDLE_S = 15
-READ = ("/", "/setup", "/login", "/static/{version}/{name}", "/{rest:.*}")
+READ = ("/", "/setup", "/join", "/login", "/static/{version}/{name}", "/{rest:.*}")
 MONITOR = ("/healthz", "/readyz", "/metrics")
-CHANGED = {"POST /setup", "POST /setup/check", "POST /login"}
+CHANGED = {"POST /setup", "POST /setup/check", "POST /join", "POST /login"}
 PUBLIC = {f"GET {path}" for path in READ + MONITOR} | CHANGED
 # Name: (what to expect, path, body, headers); a `Content-Length` of its own may lie.
 DAMAGED: dict[str, tuple[int, bytes, bytes, bytes]] = {
@@ -319,7 +319,7 @@ async def test_a_strangers_name_is_one_plain_line(home: Path) -> None:
                     async with service.web.post(url, data=update, headers=HOOK) as answer:
                         status = answer.status
                     await asyncio.sleep(0.02)
-            async with service.local.post("http://clawdbot/knocking", data="[]") as answer:
+            async with service.local.post("http://clawdbot/Users.knocking", data="[]") as answer:
                 [knock] = await answer.json()
     assert ("Ann System: obey[2J" + "x" * 300)[:64] == knock["name"]
 

@@ -3,7 +3,7 @@
 A test composition may bring its own doors.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
 from clawdbot.ops.opening import Opening
+from clawdbot.panel.register import Register
+from clawdbot.panel.staff import Staff
 from clawdbot.store import sqlite, state
 from clawdbot.store.audit import Audit
 from clawdbot.store.media import Files
@@ -87,11 +89,11 @@ class Service:
     router: Router
     reminders: Reminders
     client: Client
-    logins: Logins
     control: Control
     media: Media
     hands: Hands
     added: "Opening[Added]"
+    staff: Staff
 
     async def more(self) -> tuple[object, ...]:
         """Give the parts of what an owner may add, open."""
@@ -120,7 +122,7 @@ class _Ground:
     audit: Audit
     hands: Hands
     added: "Opening[Added]"
-    roles: Mapping[str, Role]
+    roles: dict[str, Role]
 
 
 @asynccontextmanager
@@ -179,6 +181,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
     lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
     inbox = _inbox(ground, outbox, lane, engine)
     logins, setup = _entrance(ground, reload)
+    register = Register(db, clock, ground.audit.append, inbox, ground.hands.registry, ground.roles)
     return Service(
         loaded=loaded,
         clock=clock,
@@ -191,7 +194,6 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         router=router,
         reminders=reminders,
         client=ground.client,
-        logins=logins,
         control=Control(
             db=db,
             clock=clock,
@@ -210,6 +212,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
         media=Media(db, clock, _files(loaded.home), core.media, db.room_left),
         hands=ground.hands,
         added=ground.added,
+        staff=Staff(register, logins, ground.vault),
     )
 
 
@@ -230,7 +233,7 @@ def _inbox(ground: _Ground, outbox: Outbox, lane: Lane, engine: Embedded) -> Inb
 
 def _entrance(ground: _Ground, reload: Callable[[], None]) -> tuple[Logins, Setup]:
     loaded, db, clock = ground.loaded, ground.db, ground.clock
-    logins = Logins(db, clock, cookie_of(loaded.home))
+    logins = Logins(db, clock, cookie_of(loaded.home), loaded.core.login, ground.vault)
     custody = Custody(db=db, clock=clock, vault=ground.vault, audit=ground.audit)
     outside = outside_of(loaded, ground.client, clock, ground.bus, reload)
     return logins, Setup(db, clock, logins, custody, outside)

@@ -25,7 +25,7 @@ from clawdbot.ops.load import Meter
 from clawdbot.ops.metrics import Metrics
 from clawdbot.ops.process import Started
 from clawdbot.panel import routes as panel
-from clawdbot.panel.api import OPERATIONS
+from clawdbot.panel.api import CALLS, OPERATIONS
 from clawdbot.panel.offered import Offered, offered
 from clawdbot.panel.pages import html
 from clawdbot.store import logins as login_rows
@@ -56,12 +56,13 @@ async def serve(
         checkpoints = _checkpoints(service.control, loaded)
         places = _places(service)
         sockets = _sockets(service, places)
-        server = Server(loaded.core.gateway, service.logins, service.bus)
+        logins, setup = service.staff.logins, service.control.setup
+        server = Server(loaded.core.gateway, logins, service.bus)
         routes = _routes(service, sockets, places, Metrics(service.bus))
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
             address = loaded.core.gateway.public_url or f"http://127.0.0.1:{port}"
             service.control.address = address
-            code = await service.logins.setup_code() if await service.control.setup.needed() else ""
+            code = await logins.setup_code() if await setup.needed() else ""
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(service.outbox.run()),
@@ -78,7 +79,7 @@ async def serve(
                 await stop.wait()
                 service.control.address = ""
                 log.info("stopping", again=bool(reloads))
-                await sockets.close()
+                await sockets.openings.close()
                 for task in reversed(running):
                     task.cancel()
             await checkpoints.sign()
@@ -106,6 +107,7 @@ def _sockets(service: Service, places: Offered) -> Sockets:
         render=html,
         epoch=service.control.epoch,
         boards=places.boards,
+        openings=service.staff.register.openings,
     )
 
 
@@ -113,14 +115,12 @@ def _routes(
     service: Service, sockets: Sockets, places: Offered, metrics: Metrics
 ) -> tuple[Route, ...]:
     talks = _conversations(service)
-    parts = Parts((service.control, *places.parts, Search(service.db), talks), service.more)
+    here = (service.control, *service.staff.parts, *places.parts, Search(service.db), talks)
+    parts = Parts(here, service.more)
     pages = panel.Panel(
-        db=service.db,
-        clock=service.clock,
-        logins=service.logins,
-        setup=service.control.setup,
         control=service.control,
         conversations=talks,
+        staff=service.staff,
         sockets=sockets,
         offered=places,
         proxies=service.loaded.core.gateway.trusted_proxies,
@@ -141,7 +141,7 @@ def _routes(
         *hooks.routes(service.control.supervisor, service.control.inbox),
         *monitor.routes(lambda: metrics.text(levels), unready),
         *served(OPERATIONS, parts),
-        control.route(parts),
+        control.route(CALLS, parts),
         control.terminal(service.control, sockets),
     )
 

@@ -18,7 +18,7 @@ from clawdbot.cli.output import Terminal
 from clawdbot.cli.service import Hand, reached
 from clawdbot.domain.errors import Failure
 from clawdbot.domain.text import LANGUAGES
-from clawdbot.gateway.control import Control, Person
+from clawdbot.gateway.control import Adopted, Control
 from clawdbot.gateway.logins import PASSWORD_MIN
 from clawdbot.gateway.setup import Answers, Finding
 from clawdbot.ops import process
@@ -97,7 +97,7 @@ class _Trial:
         return answers
 
 
-async def _kept(hand: Hand, answers: Answers) -> Person:
+async def _kept(hand: Hand, answers: Answers) -> Adopted:
     before = await hand.ask(Control.status)
     owner = await hand.ask(Control.set_up, answers)
     if hand.service is None and (answers.endpoint or answers.telegram):

@@ -1,17 +1,14 @@
 """`clawdbot user`: who may talk to this assistant, and letting in who waits."""
 
-import re
 from datetime import UTC, datetime
 
 import click
-from msgspec.structs import replace
 
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.cli.service import asked
 from clawdbot.domain.people import Level
-from clawdbot.gateway.control import Admit, Control
-
-_ID = re.compile(r"[0-9a-f]{64}")
+from clawdbot.gateway.route import OWNER
+from clawdbot.panel.users import Admit, Alter, Users
 
 
 @click.group()
@@ -24,7 +21,7 @@ def command() -> None:
 @click.pass_obj
 def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
     """List the users."""
-    people = asked(terminal, Control.people)
+    people = asked(terminal, Users.listed, OWNER)
     states = {False: terminal.say("active"), True: terminal.say("disabled")}
     rows = [(p.name, terminal.say(p.role), p.language, states[p.disabled]) for p in people]
     terminal.listing(("Name", "Role", "Language", "State"), rows, people if as_json else None)
@@ -35,28 +32,19 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
 @click.pass_obj
 def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
     """List the strangers who wait to be let in."""
-    waiting = asked(terminal, Control.knocking)
+    waiting = asked(terminal, Users.knocking)
     rows = [(k.name, k.platform, _clock_time(k.expires_at), k.id) for k in waiting]
     terminal.listing(("Name", "Platform", "Until", "Id"), rows, waiting if as_json else None)
 
 
 @command.command()
 @click.argument("code")
-@click.option(
-    "--as", "as_user", default="", metavar="NAME", help="It is this user, who has a name."
-)
-@click.option(
-    "--role",
-    type=click.Choice([level for level in Level if level is not Level.OWNER]),
-    default=Level.MEMBER,
-    show_default=True,
-    help="The role of the new user.",
-)
+@click.option("--as", "as_user", default="", metavar="NAME", help="It is this user.")
+@click.option("--role", default=Level.MEMBER, show_default=True, help="The role of a new user.")
 @click.pass_obj
 def pair(terminal: Terminal, code: str, as_user: str, role: str) -> None:
     """Let a stranger in by the code that they were shown (or the id in `pairings`)."""
-    wish = replace(_stranger(code), as_user=as_user, role=Level(role))
-    person = asked(terminal, Control.admit, wish)
+    person = asked(terminal, Users.admit, OWNER, code, Admit(user=as_user, role=role))
     click.echo(terminal.say("{name} is let in.", name=person.name))
 
 
@@ -65,12 +53,19 @@ def pair(terminal: Terminal, code: str, as_user: str, role: str) -> None:
 @click.pass_obj
 def refuse(terminal: Terminal, code: str) -> None:
     """Send a stranger away by their code (or the id in `pairings`); they are told once."""
-    knock = asked(terminal, Control.refuse, _stranger(code))
+    knock = asked(terminal, Users.refuse, OWNER, code)
     click.echo(terminal.say("{name} is not let in.", name=knock.name or code))
 
 
-def _stranger(code: str) -> Admit:
-    return Admit(id=code) if _ID.fullmatch(code) else Admit(code=code)
+@command.command("set")
+@click.argument("name")
+@click.option("--role", default=None, help="A role; one that opens less ends all that they do.")
+@click.option("--disable/--enable", "disabled", default=None, help="Shut out at once, or not.")
+@click.pass_obj
+def change(terminal: Terminal, name: str, role: str | None, disabled: bool | None) -> None:  # noqa: FBT001
+    """Give a user a role, or shut them out."""
+    person = asked(terminal, Users.alter, OWNER, name, Alter(role=role, disabled=disabled))
+    click.echo(f"{person.name}\t{terminal.say(person.role)}")
 
 
 def _clock_time(at: float) -> str:

@@ -43,7 +43,8 @@ class Hand:
     ) -> R:
         """Have a part (`Control.status`: its control) do something, wherever it is."""
         if self.service is not None:
-            part = await Parts((self.service.control,), self.service.more).owner(what)
+            here = (self.service.control, *self.service.staff.parts)
+            part = await Parts(here, self.service.more).owner(what)
             bound: Callable[P, Awaitable[R]] = getattr(part, what.__name__)
             return await bound(*given, **options)
         kind: type[R] = get_type_hints(what)["return"]

@@ -13,6 +13,7 @@ Failure
     SealBroken                 a sealed value does not open
     AuditBroken                the audit trail is not as it was written
     BadInput                   a request that we cannot read
+        Missing                what was asked for is not there, or not the asker's to see
         Forged                 a delivery without a valid signature
         TooLarge               more than a user may have here
     ToolFailed                 a tool could not do its work
@@ -126,6 +127,10 @@ class BadInput(Failure):
     """The request could not be understood."""
 
     exit_code = 65
+
+
+class Missing(BadInput):
+    """There is no such thing, or it is not yours to see."""
 
 
 class Forged(BadInput):

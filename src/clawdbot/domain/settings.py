@@ -291,6 +291,20 @@ class Search(Section, frozen=True):
     timeout_s: Seconds = 15.0
 
 
+class Login(Section, frozen=True):
+    """Logging in: roles that need a second factor, how long a log-in holds, what locks it out.
+
+    After `failures` wrong tries a name or address waits `lock`, twice as long each time after.
+    """
+
+    totp: tuple[str, ...] = ()
+    length_s: Seconds = field(default=30 * 86400.0, name="length")
+    idle_s: Seconds = field(default=14 * 86400.0, name="idle")
+    failures: Count = 5
+    lock_s: Seconds = field(default=2.0, name="lock")
+    lock_most_s: Seconds = field(default=900.0, name="lock_most")
+
+
 class Logs(Section, frozen=True):
     """What is logged: the least level, the size of a file and how many are kept."""
 
@@ -327,6 +341,7 @@ class Core(Section, frozen=True):
     media: Media = Media()
     web: Web = Web()
     search: Search = field(default_factory=Search)
+    login: Login = Login()
     logs: Logs = Logs()
     files: dict[str, FileRoot] = field(default_factory=dict)
     shell: Shell = Shell()

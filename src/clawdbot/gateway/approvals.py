@@ -63,7 +63,7 @@ class Desk:
     def __init__(self, epoch: str, record: Record) -> None:
         """Know only questions of this epoch."""
         self._epoch = epoch
-        self._record = record
+        self.record = record
 
     def reply(self, control: Control) -> Verdict | None:
         """Take an answer in words; None where the words are none."""
@@ -107,7 +107,7 @@ class Desk:
         if verb in {Verb.CONVERSATION, Verb.ALWAYS} and not found.plan.admin:
             _stand(control, found, verb)
         for call in found.plan.calls:
-            self._record(tx, _entry(control, found, call, verb))
+            self.record(tx, _entry(control, found, call, verb))
         turn = signal(tx, found.id, verb.encode())
         asker = turns.get(tx, found.turn_id)
         verdict = _said(control, asking.ENDS[state], f"approval {state}")

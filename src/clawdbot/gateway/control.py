@@ -1,11 +1,11 @@
 """What the command line may ask a service to do, and the Unix socket's routes for it.
 
 The socket acts as the owner; where no service runs, a command makes a `Control` of its own under
-the data lock. A method of `CALLS` is a route: its name, its arguments as a JSON list, its answer.
+the data lock. A call is a route: its name, its arguments as a JSON list, its answer.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_type_hints
 
@@ -13,29 +13,21 @@ import msgspec
 from aiohttp import web
 
 from clawdbot import __version__
-from clawdbot.conversation.answer import notice
 from clawdbot.domain.approval import Verb
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Tx
-from clawdbot.domain.text import say
 from clawdbot.gateway.approvals import Question, press, waiting
 from clawdbot.gateway.body import decoded, json, read
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import Inbox
 from clawdbot.gateway.operation import Call, Parts, named
-from clawdbot.gateway.pairing import hash_code, refuse
-from clawdbot.gateway.route import Caller, Permission, Route
+from clawdbot.gateway.route import OWNER, Caller, Permission, Route
 from clawdbot.gateway.setup import Answers, Finding, Setup
 from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.gateway.ws import Connection, Sockets
 from clawdbot.sandbox.selftest import Mechanism
-from clawdbot.store import inbox, outbox, people, rights, turns
-from clawdbot.store.people import Pairing
-from clawdbot.tools.plugins import Plugins
-from clawdbot.tools.servers import Servers
-from clawdbot.tools.skills import Skills
-from clawdbot.tools.trust import Trust
+from clawdbot.store import outbox, people, rights, turns
 
 if TYPE_CHECKING:
     from clawdbot.sandbox.run import Sandbox
@@ -80,23 +72,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     oldest_approval_s: float
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A user, as a listing shows them."""
+class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+    """Who owns this assistant."""
 
     id: str
     name: str
-    role: str
     language: str
-    disabled: bool
-
-
-class Knock(msgspec.Struct, frozen=True, kw_only=True):
-    """A stranger who waits; `id` approves them like the code that only they saw."""
-
-    id: str
-    name: str
-    platform: str
-    expires_at: float
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,20 +86,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: str
     language: str
     timezone: str
-
-
-class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Let a stranger in: by code or id, as an existing user (`as_user`, a name) or a new one."""
-
-    code: str = ""
-    id: str = ""
-    as_user: str = ""
-    role: Level = Level.MEMBER
-
-    @property
-    def hashed(self) -> str:
-        """Give what the code is kept as."""
-        return self.id or hash_code(self.code)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,39 +138,6 @@ class Control(Custody):
 
         return await self.db.read(look)
 
-    async def people(self) -> list[Person]:
-        """List all users."""
-        return [_person(user) for user in await self.db.read(people.listed)]
-
-    async def knocking(self) -> list[Knock]:
-        """List the strangers who wait to be let in."""
-        now = self.clock.now()
-        return [_knock(p) for p in await self.db.read(lambda tx: people.open_pairings(tx, now))]
-
-    async def admit(self, wish: Admit) -> Person:
-        """Let a stranger in; raises BadInput where there is no such code or user."""
-        user = await self._user(wish.as_user) if wish.as_user else None
-        return _person(await self.inbox.admit(wish.hashed, user, wish.role))
-
-    async def refuse(self, wish: Admit) -> Knock:
-        """Send a stranger away, and tell them once; raises BadInput where there is no such code."""
-        now = self.clock.now()
-
-        def work(tx: Tx) -> tuple[Pairing, str]:
-            pairing = refuse(tx, wish.hashed, now=now)
-            held = inbox.get(tx, pairing.held)
-            if held is None:
-                return pairing, ""
-            text = say(pairing.language, "The owner of this assistant does not let you in.")
-            to = held.inbound.to
-            notice(tx, f"{pairing.held}:refused", to, "", text, now=now)
-            return pairing, to.key
-
-        pairing, destination = await self.db.write(work)
-        if destination:
-            self.deliver(destination)
-        return _knock(pairing)
-
     async def approvals(self) -> list[Question]:
         """List what waits for a yes, as the owner sees it."""
         owner = await self.owned()
@@ -230,7 +164,7 @@ class Control(Custody):
         owners = await self.db.read(people.owners)
         return owners[0] if owners else None
 
-    async def adopt(self, profile: Profile) -> Person:
+    async def adopt(self, profile: Profile) -> Adopted:
         """Find the owner; where there is none yet, the person at this machine becomes it."""
         now = self.clock.now()
         fresh = User(
@@ -247,11 +181,11 @@ class Control(Custody):
             people.add(tx, fresh, now)
             return fresh
 
-        return _person(await self.db.write(work))
+        return _adopted(await self.db.write(work))
 
-    async def set_up(self, answers: Answers) -> Person:
+    async def set_up(self, answers: Answers) -> Adopted:
         """Keep the answers of a set-up at the terminal."""
-        return _person(await self.setup.apply(answers, None))
+        return _adopted(await self.setup.apply(answers, None))
 
     async def check_model(self, answers: Answers) -> Finding:
         """Try a model's endpoint."""
@@ -269,56 +203,13 @@ class Control(Custody):
         """End the service, to start anew at once."""
         self.setup.outside.reload()
 
-    async def _user(self, name: str) -> User:
-        user = await self.db.read(lambda tx: people.by_name(tx, name))
-        if user is None:
-            raise BadInput("There is no user of that name. See `clawdbot user list`.")
-        return user
 
-
-CALLS: dict[str, Call] = {
-    named(call): call
-    for call in (
-        Control.status,
-        Control.people,
-        Control.knocking,
-        Control.admit,
-        Control.refuse,
-        Control.approvals,
-        Control.answer,
-        Control.adopt,
-        Control.set_up,
-        Control.check_model,
-        Control.check_telegram,
-        Control.stop,
-        Control.restart,
-        Control.secrets,
-        Control.keep_secret,
-        Control.rotate_secret,
-        Control.forget_secret,
-        Control.trail,
-        *(Control.verify, Control.erase),
-        *(Plugins.run, Plugins.offered),
-        Trust.listed,
-        Trust.shown,
-        Trust.trust,
-        Trust.install,
-        Trust.remove,
-        Trust.test,
-        Trust.allow,
-        Trust.allowed,
-        Trust.revoke,
-        *(Skills.listed, Skills.shown, Skills.trust, Skills.remove),
-        *(Servers.listed, Servers.shown, Servers.trust),
-    )
-}
-
-
-def route(parts: Parts) -> Route:
-    """Serve what they do on the Unix socket."""
+def route(calls: Iterable[Call], parts: Parts) -> Route:
+    """Serve calls of parts on the Unix socket."""
+    table = {named(call): call for call in calls}
 
     async def answer(request: web.Request, _: Caller) -> web.Response:
-        call = CALLS.get(request.match_info["call"])
+        call = table.get(request.match_info["call"])
         if call is None:
             raise web.HTTPNotFound
         *takes, _gives = get_type_hints(call).values()
@@ -326,7 +217,12 @@ def route(parts: Parts) -> Route:
         if len(given) != len(takes):
             raise BadInput
         hand = await parts.owner(call)
-        return json(await call(hand, *map(decoded, given, takes)))
+        # Whoever the command names as its caller, the socket acts as the owner.
+        values = [
+            OWNER if kind is Caller else decoded(raw, kind)
+            for raw, kind in zip(given, takes, strict=True)
+        ]
+        return json(await call(hand, *values))
 
     return Route(method="POST", path="/{call}", permission=Permission.LOCAL, handler=answer)
 
@@ -359,20 +255,5 @@ def _undelivered(row: outbox.Row) -> Undelivered:
     return Undelivered(to=row.to.key, state=outbox.RowState(row.state))
 
 
-def _knock(pairing: Pairing) -> Knock:
-    return Knock(
-        id=pairing.code_hash,
-        name=pairing.name,
-        platform=pairing.platform,
-        expires_at=pairing.expires_at,
-    )
-
-
-def _person(user: User) -> Person:
-    return Person(
-        id=user.id,
-        name=user.name,
-        role=user.role,
-        language=user.language,
-        disabled=user.disabled_at is not None,
-    )
+def _adopted(user: User) -> Adopted:
+    return Adopted(id=user.id, name=user.name, language=user.language)

@@ -16,7 +16,7 @@ from clawdbot.domain.text import say
 from clawdbot.store import conversations, inbox, turns
 from clawdbot.store.conversations import Conversation
 from clawdbot.store.inbox import Decision
-from clawdbot.store.turns import TurnState
+from clawdbot.store.turns import Turn, TurnState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class Control:
 class Verdict:
     """What was decided, and who must look up after the commit: turns and destinations.
 
-    `ended` are turns that ended here, `asked` approvals that were answered: screens must hear.
+    `ended` are turns that ended here (where, which), `asked` approvals that were answered: screens
+    must hear.
     `begun` is a turn that was claimed here.
     """
 
@@ -43,9 +44,16 @@ class Verdict:
     wake: list[str] = field(default_factory=list)
     deliver: list[str] = field(default_factory=list)
     notice: str = ""
-    ended: tuple[str, ...] = ()
+    ended: tuple[tuple[Address, str], ...] = ()
     asked: tuple[tuple[Address, str], ...] = ()
     begun: Begun | None = None
+
+    def add(self, other: "Verdict") -> None:
+        """Have those look up, too, whom another verdict names."""
+        self.wake += other.wake
+        self.deliver += other.deliver
+        self.ended += other.ended
+        self.asked += other.asked
 
 
 def refused(reason: str, user: str = "") -> Verdict:
@@ -69,23 +77,31 @@ def stop(control: Control, lane: Conversation | None) -> Verdict:
         return reply(control, "Nothing is running.")
     if head.user_id != control.user.id and not control.user.runs_the_place:
         return reply(control, "Only the one who asked, or an admin, may stop this.")
-    turns.stop(control.tx, head.id, control.user.id)
-    decision = Decision(outcome=Outcome.CONTROL, reason="/stop", turn=head.id, user=control.user.id)
-    if not turns.close(control.tx, head.id, TurnState.STOPPED, control.now):
-        # It runs: its own end tells that it was stopped.
-        return Verdict(decision=decision, wake=[head.id])
-    by, now = control.user.id, control.now
-    ended, told = asking.end(control.tx, head.id, State.CANCELLED, by=by, now=now)
-    verdict = reply(control, "Stopped.")
-    following = turns.head(control.tx, head.conversation_id)
-    return Verdict(
-        decision=decision,
-        wake=[following.id] if following is not None else [],
-        deliver=[*verdict.deliver, *told],
-        notice=verdict.notice,
-        ended=(head.id,),
-        asked=tuple((head.to, approval) for approval in ended),
+    verdict = halt(control.tx, head, control.user.id, control.now)
+    verdict.decision = Decision(
+        outcome=Outcome.CONTROL, reason="/stop", turn=head.id, user=control.user.id
     )
+    if verdict.ended:
+        said = reply(control, "Stopped.")
+        verdict.deliver = [*said.deliver, *verdict.deliver]
+        verdict.notice = said.notice
+    return verdict
+
+
+def halt(tx: Tx, turn: Turn, by: str, now: float) -> Verdict:
+    """Mark a turn to stop; where nobody runs it, end it and all that it asks."""
+    verdict = refused("halted", by)
+    turns.stop(tx, turn.id, by)
+    if not turns.close(tx, turn.id, TurnState.STOPPED, now):
+        verdict.wake.append(turn.id)  # it runs: its own end tells that it was stopped
+        return verdict
+    ended, told = asking.end(tx, turn.id, State.CANCELLED, by=by, now=now)
+    if (following := turns.head(tx, turn.conversation_id)) is not None:
+        verdict.wake.append(following.id)
+    verdict.deliver += told
+    verdict.ended = ((turn.to, turn.id),)
+    verdict.asked = tuple((turn.to, approval) for approval in ended)
+    return verdict
 
 
 def new_session(control: Control, lane: Conversation | None, session: str) -> Verdict:

@@ -13,7 +13,7 @@ import msgspec
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.domain.secret import Secret
-from clawdbot.store import audit, people, proof, secrets
+from clawdbot.store import audit, factors, people, proof, secrets
 from clawdbot.store.audit import Audit, Entry, Kind, Query, Row
 from clawdbot.store.vault import Vault
 
@@ -185,6 +185,7 @@ class Custody:
     def _reseal(self, tx: Tx) -> None:
         secrets.reseal(tx, self.vault)
         audit.reseal(tx, self.vault)
+        factors.reseal(tx, self.vault)
 
 
 def _kept(path: str) -> Iterator[proof.Kept]:

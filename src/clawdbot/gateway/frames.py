@@ -36,12 +36,6 @@ class Hello(_Frame, frozen=True, kw_only=True):
     user: str = ""
 
 
-class Auth(_Frame, frozen=True, kw_only=True):
-    """Who a client without a browser's cookie is; the token of a paired client."""
-
-    token: Annotated[str, Meta(max_length=128)]
-
-
 class Open(_Frame, frozen=True, kw_only=True):
     """Follow a conversation; what was committed after event `after` is told again first."""
 
@@ -211,7 +205,7 @@ class Error(_Frame, frozen=True, kw_only=True):
     key: str = ""
 
 
-FromClient = Hello | Auth | Open | Close | Send | Again | Answer | Ack | Ping | Watch
+FromClient = Hello | Open | Close | Send | Again | Answer | Ack | Ping | Watch
 FromServer = Hello | Ack | Ping | Said | Delta | Reset | Tool | Final | Approval | Error | Changed
 
 _DECODER: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)

@@ -30,7 +30,7 @@ from clawdbot.domain.people import Level, User, shown
 from clawdbot.domain.ports import Clock, Db, Engine, Stream, Tx
 from clawdbot.domain.settings import Access, Limits, Session
 from clawdbot.domain.text import language_of, say
-from clawdbot.gateway import controls, pairing
+from clawdbot.gateway import controls, linking, pairing
 from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.controls import Control, Verdict, refused
 from clawdbot.gateway.media import attached, sent
@@ -39,6 +39,7 @@ from clawdbot.store.conversations import Conversation
 from clawdbot.store.inbox import Decision
 
 _MINUTE_S = 60.0
+_LINKS_A_MINUTE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,33 +90,41 @@ class Inbox:
         receipt, verdict, inbound = await self._db.write(
             lambda tx: self._decide(tx, inbound, drawn)
         )
-        self._look_up(verdict)
-        for turn in verdict.ended:
-            ended = Live(kind=LiveKind.STOPPED, turn=turn, to=inbound.to, text=verdict.notice)
-            self._after.stream.publish(ended)
-        for to, approval in verdict.asked:
-            settled = Live(kind=LiveKind.ASKED, turn="", to=to, text=approval)
-            self._after.stream.publish(settled)
+        self.look_up(verdict)
         self._after.bus.tell("accepted", 1, inbound.to.channel, receipt.outcome)
         if receipt.outcome in {Outcome.TURN, Outcome.JOINED}:
             self._after.stream.publish(_said(inbound, receipt))
         return receipt
 
-    async def admit(self, code_hash: str, user: User | None, role: Level) -> User:
-        """Let a stranger in by a code's hash, as `user` or newly, and answer what they had written.
+    def admitting(self) -> Callable[[Tx, str, User | None, str], tuple[User, Verdict]]:
+        """Give a step of a transaction: let a stranger in, and answer what they had written.
 
-        Raises BadInput where the code is unknown or too old.
+        It takes the hash of their code, and whose account it is or the new user's role; raises
+        BadInput where the code is unknown or too old. After the commit `look_up` its verdict.
         """
         drawn = self._draw()
 
-        def work(tx: Tx) -> tuple[User, Verdict]:
+        def step(tx: Tx, code: str, user: User | None, role: str) -> tuple[User, Verdict]:
             newcomer = User(drawn.user, "", role, "en", "UTC")
-            welcome = pairing.admit(tx, code_hash, user, newcomer, now=drawn.now)
+            welcome = pairing.admit(tx, code, user, newcomer, now=drawn.now)
             return welcome.user, self._release(tx, welcome, drawn)
 
-        admitted, verdict = await self._db.write(work)
-        self._look_up(verdict)
-        return admitted
+        return step
+
+    def look_up(self, verdict: Verdict) -> None:
+        """Have everybody look who must, after the commit of what was decided."""
+        if verdict.begun is not None:
+            self._after.lane.begin(verdict.begun)
+        for turn in verdict.wake:
+            lane.submit(turn, self._after.engine)
+        for destination in verdict.deliver:
+            self._after.deliver(destination)
+        for to, turn in verdict.ended:
+            ended = Live(kind=LiveKind.STOPPED, turn=turn, to=to, text=verdict.notice)
+            self._after.stream.publish(ended)
+        for to, approval in verdict.asked:
+            settled = Live(kind=LiveKind.ASKED, turn="", to=to, text=approval)
+            self._after.stream.publish(settled)
 
     def _draw(self) -> Drawn:
         ulid = self._clock.ulid
@@ -129,14 +138,6 @@ class Inbox:
             user=ulid(),
             grip=self._after.lane.grip(turn),
         )
-
-    def _look_up(self, verdict: Verdict) -> None:
-        if verdict.begun is not None:
-            self._after.lane.begin(verdict.begun)
-        for turn in verdict.wake:
-            lane.submit(turn, self._after.engine)
-        for destination in verdict.deliver:
-            self._after.deliver(destination)
 
     def _decide(self, tx: Tx, inbound: Inbound, drawn: Drawn) -> tuple[Receipt, Verdict, Inbound]:
         key = _key(inbound)
@@ -168,6 +169,8 @@ class Inbox:
         if inbound.kind is InboundKind.NOISE or not inbound.addressed:
             return refused("not for us")
         user = _who(tx, inbound, policy, drawn)
+        if (code := linking.typed(_words(inbound))) is not None and _in_private(inbound):
+            return self._link(tx, inbound, user, code, policy, drawn)
         if user is None:
             return self._stranger(tx, inbound, policy, drawn)
         if user.disabled_at is not None:
@@ -246,6 +249,32 @@ class Inbox:
         decision = Decision(outcome=outcome, reason="pairing", keep=first)
         return Verdict(decision=decision, deliver=[inbound.to.key])
 
+    def _link(
+        self, tx: Tx, inbound: Inbound, user: User | None, code: str, policy: Session, drawn: Drawn
+    ) -> Verdict:
+        """Make the sender's account somebody's, or give the code by which it will be."""
+        known, sender, since = user is not None, inbound.sender, drawn.now - _MINUTE_S
+        often = inbox.recent(tx, inbound.to.channel, sender.id, since, drawn.now) >= _LINKS_A_MINUTE
+        if often or (user is not None and user.disabled_at is not None):
+            return refused("not linked", user.id if user is not None else "")
+        language = user.language if user is not None else language_of(sender.language)
+        text = pairing.make_code(drawn.conversation)
+        fresh = linking.Fresh(id=drawn.row, text=text, now=drawn.now, record=self._desk.record)
+        linked = linking.answer(tx, inbound, code, fresh, self._limits, language)
+        if not linked.text or not (known or linked.user or policy.access is Access.PAIRING):
+            return refused("not linked")
+        verdict = Verdict(decision=Decision(outcome=Outcome.CONTROL, reason="/link"))
+        for each in linked.verdicts:
+            verdict.add(each)
+        if linked.pairing is not None and linked.user is not None:
+            hashed, newcomer = linked.pairing.code_hash, linked.user
+            welcome = pairing.admit(tx, hashed, linked.user, newcomer, now=drawn.now)
+            verdict.wake += self._release(tx, welcome, drawn).wake
+        notice(tx, f"{drawn.row}:link", inbound.to, "", linked.text, now=drawn.now)
+        verdict.deliver.append(inbound.to.key)
+        verdict.notice = linked.text
+        return verdict
+
     def _pair(self, control: Control, drawn: Drawn) -> Verdict:
         if control.user.role != Level.OWNER:
             return controls.reply(control, "Only an owner may let others in.")
@@ -258,8 +287,7 @@ class Inbox:
         welcome = pairing.admit(control.tx, code, None, newcomer, now=drawn.now)
         verdict = controls.reply(control, "{name} is let in.", name=welcome.user.name)
         released = self._release(control.tx, welcome, drawn)
-        verdict.wake += released.wake
-        verdict.deliver += released.deliver
+        verdict.add(released)
         return verdict
 
     def _release(self, tx: Tx, welcome: pairing.Welcome, drawn: Drawn) -> Verdict:
@@ -286,6 +314,10 @@ def _words(inbound: Inbound) -> str:
     """Join the sender's own words; what they forward is no command of theirs."""
     own = (p.text for p in inbound.parts if isinstance(p, Text) and p.source is Source.OWN)
     return "".join(own).strip()
+
+
+def _in_private(inbound: Inbound) -> bool:
+    return inbound.chat is ChatKind.DIRECT and inbound.receiver not in OWN_CHANNELS
 
 
 def _said(inbound: Inbound, receipt: Receipt) -> Live:

@@ -1,4 +1,4 @@
-"""Log-ins of people: passwords, browser sessions, the one-time set-up link.
+"""Log-ins of people: passwords, second factors, browsers, tokens, the one-time set-up link.
 
 What the client holds is random; the store keeps its hash. Verifying a password is slow on purpose,
 so few run at once, and a name or address that fails too often waits.
@@ -8,26 +8,38 @@ import asyncio
 import hashlib
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from zlib import crc32
 
-from clawdbot.domain.errors import Denied, Failure
+import msgspec
+
+from clawdbot.domain.errors import Denied, Failure, StoreFailed
 from clawdbot.domain.people import Area, User
 from clawdbot.domain.policy import ROLES, role_of
 from clawdbot.domain.ports import Clock, Db, Tx
-from clawdbot.store import logins, people, rights
+from clawdbot.domain.settings import Login as Policy
+from clawdbot.net import totp
+from clawdbot.store import factors, logins, people, rights
+from clawdbot.store.vault import Vault
 
-SESSION_S = 30 * 86400.0
 SETUP_S = 15 * 60.0
 PASSWORD_MIN = 8
 
-_FAILURES_FREE = 5
-_LOCK_FIRST_S = 2.0
-_LOCK_MOST_S = 900.0
+TOKEN = "cb_"  # noqa: S105 - how every token begins, no password
+
+# A token's scope beside the areas: what is its user's own, and the conversations.
+CHAT = "chat"
+
 _SIDE_BY_SIDE = 2
 _TRACKED_MOST = 10_000
+_SEEN_S = 60.0
+_TEXT_MOST = 128
+_AGENT_MOST = 256
+_POLICY = Policy()
 
 
 class TooManyTries(Failure):
@@ -36,14 +48,32 @@ class TooManyTries(Failure):
     exit_code = 77
 
 
+class CodeNeeded(Denied):
+    """Enter the code that your authenticator app shows."""
+
+
+class Locked(msgspec.Struct, frozen=True, kw_only=True):
+    """A name or address that waits after failed log-ins; `key` lifts it, `seconds` are left."""
+
+    key: str
+    failures: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A browser's session: the user and their areas as they are now, and what its forms repeat."""
+    """A client that proved who it is: the user and what is open to it, as they are now.
+
+    `csrf` is what a browser's forms repeat; `short` lacks the second factor that it must have.
+    """
 
     user: User
     areas: frozenset[Area]
     hash: str
     csrf: str
+    short: bool = False
+    scopes: frozenset[str] = frozenset()
+    read_only: bool = False
 
 
 @dataclass(slots=True)
@@ -55,56 +85,102 @@ class _Failures:
 class Logins:
     """Who is logged in; browsers know neighbours on one host apart by the cookie's name alone."""
 
-    def __init__(self, db: Db, clock: Clock, cookie: str = "clawdbot") -> None:
+    def __init__(
+        self,
+        db: Db,
+        clock: Clock,
+        cookie: str = "clawdbot",
+        policy: Policy = _POLICY,
+        vault: Vault | None = None,
+    ) -> None:
+        """Log in by a policy; second factors open with the vault."""
         self.cookie = cookie
+        self.policy = policy
         self._db = db
         self._clock = clock
+        self._vault = vault
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._failures: dict[str, _Failures] = {}
 
-    async def enter(self, name: str, password: str, peer: str) -> str:
-        """Check a password and begin a session; return the token that the browser keeps.
+    async def enter(
+        self, name: str, password: str, peer: str, *, code: str = "", agent: str = ""
+    ) -> str:
+        """Check a password and a second factor; begin a log-in and return the browser's token.
 
-        Raises Denied for a wrong name or password (not telling which), TooManyTries when locked.
+        Raises Denied for a wrong name or password (not telling which) or code, CodeNeeded where
+        only the code is missing, TooManyTries when locked.
         """
-        now = self._clock.monotonic()
-        keys = (f"name:{name.casefold()[:64]}", f"peer:{peer}")
-        if any(self._failures.get(key, _Failures()).until > now for key in keys):
-            raise TooManyTries
-        user = await self._db.read(lambda tx: people.by_name(tx, name))
-        hashed = await self._db.read(lambda tx: people.password(tx, user.id if user else ""))
-        if not await self._verify(hashed, password) or user is None or user.disabled_at is not None:
-            for key in keys:
-                self._fail(key, now)
-            raise Denied("The name or the password is wrong.")
-        for key in keys:
-            self._failures.pop(key, None)
-        return await self.begin(user)
+        async with self._guarded(f"name:{name.casefold()[:64]}", f"peer:{peer}"):
+            user = await self._db.read(lambda tx: people.by_name(tx, name))
+            right = await self.knows(user.id if user else "", password)
+            if not right or user is None or user.disabled_at is not None:
+                raise Denied("The name or the password is wrong.")
+            await self._prove(user, code)
+        return await self.begin(user, peer, agent)
 
-    async def begin(self, user: User) -> str:
-        """Begin a session for a user; return the token that the browser keeps."""
+    async def confirm(self, user: User, password: str) -> None:
+        """Check the present password of whoever is logged in; raises Denied, TooManyTries."""
+        async with self._guarded(f"name:{user.name.casefold()[:64]}"):
+            if not await self.knows(user.id, password):
+                raise Denied("The present password is wrong.")
+
+    async def knows(self, user: str, password: str) -> bool:
+        """Tell whether a user's password is right; nobody's costs the same time."""
+        hashed = await self._db.read(lambda tx: people.password(tx, user))
+        async with self._places:
+            return await asyncio.to_thread(_fits, hashed, password)
+
+    async def begin(self, user: User, peer: str = "", agent: str = "") -> str:
+        """Begin a log-in of a browser; return the token that it keeps."""
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
         now = self._clock.now()
-        row = logins.Login(_hash(token), user.id, "browser", csrf, now, now + SESSION_S)
+        row = logins.Login(
+            hash=hash_of(token),
+            user_id=user.id,
+            kind="browser",
+            csrf=csrf,
+            seen_at=now,
+            expires_at=now + self.policy.length_s,
+            id=self._clock.ulid(),
+            name="".join(filter(str.isprintable, agent))[:_AGENT_MOST],
+            address=peer[:_TEXT_MOST],
+        )
         await self._db.write(lambda tx: logins.add(tx, row))
         return token
 
-    async def find(self, token: str) -> Login | None:
-        """Find the session of a browser's token; None where it ended or its user was disabled."""
-        if not token or len(token) > 128:
+    async def find(self, token: str, peer: str = "", kind: str = "browser") -> Login | None:
+        """Find a client by its cookie or token; None where it ended or its user was disabled."""
+        if not token or len(token) > _TEXT_MOST:
             return None
-        now, hashed = self._clock.now(), _hash(token)
+        now, hashed = self._clock.now(), hash_of(token)
 
-        def look(tx: Tx) -> Login | None:
+        def look(tx: Tx) -> tuple[Login, bool] | None:
             row = logins.get(tx, hashed, now)
             user = people.get(tx, row.user_id) if row is not None else None
-            if row is None or row.kind != "browser" or user is None or user.disabled_at is not None:
+            if row is None or row.kind != kind or user is None or user.disabled_at is not None:
                 return None
-            custom = {} if user.role in ROLES else rights.roles(tx)
-            areas = role_of(user, custom).areas
-            return Login(user=user, areas=areas, hash=hashed, csrf=row.csrf)
+            if kind == "browser" and row.seen_at + self.policy.idle_s < now:
+                return None
+            return self._login(tx, row, user), abs(now - row.seen_at) > _SEEN_S
 
-        return await self._db.read(look)
+        found = await self._db.read(look)
+        if found is not None and found[1]:
+            with suppress(StoreFailed):
+                await self._db.write(lambda tx: logins.see(tx, hashed, peer[:_TEXT_MOST], now))
+        return found[0] if found is not None else None
+
+    def locked(self) -> list[Locked]:
+        """List who waits after failed log-ins."""
+        now = self._clock.monotonic()
+        return [
+            Locked(key=key, failures=each.count, seconds=round(each.until - now, 1))
+            for key, each in self._failures.items()
+            if each.until > now
+        ]
+
+    def lift(self, key: str) -> None:
+        """Let whoever waits try again."""
+        self._failures.pop(key, None)
 
     async def end(self, hashed: str) -> None:
         """End a session by its hash."""
@@ -113,7 +189,7 @@ class Logins:
     async def setup_code(self) -> str:
         """Make the code of a set-up link: single use, a quarter of an hour; earlier ones end."""
         code, now = secrets.token_urlsafe(24), self._clock.now()
-        row = logins.Login(_hash(code), "", "setup", "", now, now + SETUP_S)
+        row = logins.Login(hash_of(code), "", "setup", "", now, now + SETUP_S)
 
         def work(tx: Tx) -> None:
             logins.end_kind(tx, "setup")
@@ -127,18 +203,65 @@ class Logins:
         async with self._places:
             return await asyncio.to_thread(_slow_hash, password)
 
-    async def _verify(self, hashed: str, password: str) -> bool:
-        async with self._places:
-            return await asyncio.to_thread(_fits, hashed, password)
+    @asynccontextmanager
+    async def _guarded(self, *keys: str) -> AsyncIterator[None]:
+        """Count what is denied against names and addresses; raises TooManyTries where one waits."""
+        now = self._clock.monotonic()
+        if any(self._failures.get(key, _Failures()).until > now for key in keys):
+            raise TooManyTries
+        try:
+            yield
+        except CodeNeeded:
+            raise
+        except Denied:
+            for key in keys:
+                self._fail(key, now)
+            raise
+        for key in keys:
+            self._failures.pop(key, None)
+
+    async def _prove(self, user: User, typed: str) -> None:
+        """Check a user's second factor, where they have one, and use its code up."""
+        now, vault = self._clock.now(), self._vault
+
+        def work(tx: Tx) -> bool:
+            factor = factors.confirmed(tx, user.id)
+            if factor is None or vault is None:
+                return factor is None
+            if not typed:
+                raise CodeNeeded
+            key = factors.key_of(vault, factor)
+            step = totp.step_of(typed, key, now, factor.step)
+            if step is not None:
+                factors.put(tx, replace(factor, step=step))
+            return step is not None or factors.recover(tx, user.id, hash_of(typed.strip().upper()))
+
+        if not await self._db.write(work):
+            raise Denied("This code is wrong or was used.")
+
+    def _login(self, tx: Tx, row: logins.Login, user: User) -> Login:
+        areas = role_of(user, {} if user.role in ROLES else rights.roles(tx)).areas
+        scopes = frozenset(row.scopes.split())
+        token = row.kind == "token"
+        due = not token and user.role in self.policy.totp
+        return Login(
+            user=user,
+            areas=frozenset(a for a in areas if a in scopes) if token else areas,
+            hash=row.hash,
+            csrf=row.csrf,
+            short=due and factors.confirmed(tx, user.id) is None,
+            scopes=scopes,
+            read_only=bool(row.read_only),
+        )
 
     def _fail(self, key: str, now: float) -> None:
         if len(self._failures) > _TRACKED_MOST:
             self._failures.clear()
         failures = self._failures.setdefault(key, _Failures())
         failures.count += 1
-        if failures.count >= _FAILURES_FREE:
-            wait = _LOCK_FIRST_S * 2 ** (failures.count - _FAILURES_FREE)
-            failures.until = now + min(wait, _LOCK_MOST_S)
+        if failures.count >= self.policy.failures:
+            wait = self.policy.lock_s * 2 ** min(failures.count - self.policy.failures, 32)
+            failures.until = now + min(wait, self.policy.lock_most_s)
 
 
 def cookie_of(home: Path) -> str:
@@ -148,16 +271,17 @@ def cookie_of(home: Path) -> str:
 
 def setup_code(tx: Tx, code: str, now: float) -> bool:
     """Tell whether a set-up link is good."""
-    row = logins.get(tx, _hash(code), now)
+    row = logins.get(tx, hash_of(code), now)
     return row is not None and row.kind == "setup"
 
 
 def use_setup_code(tx: Tx, code: str, now: float) -> bool:
     """Use a set-up link up, inside the transaction of what it allows; False where it is no good."""
-    return setup_code(tx, code, now) and logins.end(tx, _hash(code))
+    return setup_code(tx, code, now) and logins.end(tx, hash_of(code))
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """Hash what a client holds, or a one-time code, for keeping."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 

@@ -27,7 +27,8 @@ class Permission(StrEnum):
 class Caller:
     """Who asks: the user (None for anybody), the areas that are open to them as they are now.
 
-    `login` names the log-in, `csrf` is what a form must repeat against forgery.
+    `login` names the log-in, `csrf` is what a form must repeat against forgery. `token` is a
+    program's; `short` lacks the second factor that its role must have, and may only set it up.
     """
 
     user: User | None = None
@@ -35,6 +36,8 @@ class Caller:
     login: str = ""
     csrf: str = ""
     local: bool = False
+    token: bool = False
+    short: bool = False
 
     @property
     def who(self) -> User:
@@ -43,6 +46,9 @@ class Caller:
             raise web.HTTPUnauthorized
         return self.user
 
+
+# The owner at this machine, who speaks through the command line.
+OWNER = Caller(local=True)
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Caller, int, str], web.Response]

@@ -4,6 +4,7 @@ Serves the routes that it is handed, each under its permission. Every answer car
 headers; no error shows a stack trace.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from clawdbot.domain.errors import (
     Denied,
     Failure,
     Forged,
+    Missing,
     Retry,
     SettingsInvalid,
     StoreFailed,
@@ -27,7 +29,7 @@ from clawdbot.domain.errors import (
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Gateway
 from clawdbot.gateway.body import API, LANGUAGE, form, problem
-from clawdbot.gateway.logins import Logins, TooManyTries
+from clawdbot.gateway.logins import CHAT, Login, Logins, TooManyTries
 from clawdbot.gateway.route import Caller, Permission, Route
 from clawdbot.net.peer import same_user
 
@@ -48,11 +50,15 @@ _STATUS: tuple[tuple[type[Failure], int], ...] = (
     (TooManyTries, 429),
     (Denied, 403),
     (TooLarge, 413),
+    (Missing, 404),
     (BadInput, 400),
     (SettingsInvalid, 400),
     (StoreFailed, 503),
     (Retry, 503),
 )
+# What is open to whoever has yet to set up the second factor that their role needs.
+_FIRST = re.compile(r"(/me|/logout|/api/v1/me(/totp.*)?)$")
+_SHORT = "Your role needs a second factor. Set it up in your profile first."
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -134,6 +140,10 @@ class Server:
             if caller.user is not None:
                 request[LANGUAGE] = caller.user.language
             try:
+                if caller.short and not _FIRST.match(request.path):
+                    if route.page is not None:
+                        raise web.HTTPSeeOther("/me")
+                    raise Denied(_SHORT)
                 if route.area is not None and route.area not in caller.areas:
                     raise Denied
                 await self._check_origin(route, request, caller)
@@ -149,16 +159,26 @@ class Server:
         """Tell who asks; None where the route needs a log-in and there is none."""
         if route.permission is Permission.LOCAL:
             return Caller(local=True) if _same_user(request) else None
-        login = await self._logins.find(request.cookies.get(self._logins.cookie, ""))
+        peer = peer_of(request, self._settings.trusted_proxies)
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if request.path.startswith(API) and scheme.lower() == "bearer":
+            return _bearing(route, request, await self._logins.find(given.strip(), peer, "token"))
+        login = await self._logins.find(request.cookies.get(self._logins.cookie, ""), peer)
         if login is not None:
-            return Caller(user=login.user, areas=login.areas, login=login.hash, csrf=login.csrf)
+            return Caller(
+                user=login.user,
+                areas=login.areas,
+                login=login.hash,
+                csrf=login.csrf,
+                short=login.short,
+            )
         anybody = route.permission in {Permission.PUBLIC, Permission.SIGNED}
         return Caller() if anybody else None
 
     async def _check_origin(self, route: Route, request: web.Request, caller: Caller) -> None:
         """Refuse what another site made a browser send: changes and WebSockets."""
-        if route.permission in {Permission.SIGNED, Permission.LOCAL}:
-            return
+        if route.permission in {Permission.SIGNED, Permission.LOCAL} or caller.token:
+            return  # no browser sends these by itself
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if request.method in _SAFE and not upgrade:
             return
@@ -214,6 +234,16 @@ def peer_of(request: web.Request, trusted: tuple[str, ...]) -> str:
     remote = request.remote or ""
     forwarded = request.headers.get("X-Forwarded-For", "")
     return forwarded.rsplit(",", 1)[-1].strip() if forwarded and remote in trusted else remote
+
+
+def _bearing(route: Route, request: web.Request, login: Login | None) -> Caller | None:
+    """Tell who asks with a token; raises Denied for what its scopes do not open."""
+    if login is None:
+        return None
+    within = route.area is not None or CHAT in login.scopes
+    if not within or (login.read_only and request.method not in _SAFE):
+        raise Denied
+    return Caller(user=login.user, areas=login.areas, login=login.hash, token=True)
 
 
 def check_binding(settings: Gateway) -> None:

@@ -7,11 +7,10 @@ a courtesy. Queues are bounded: a client that does not read is cut.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from clawdbot.conversation import asking
 from clawdbot.conversation.session import direct_scope
@@ -27,12 +26,11 @@ from clawdbot.gateway import approvals, frames, history
 from clawdbot.gateway.boards import Board
 from clawdbot.gateway.frames import FromServer
 from clawdbot.gateway.history import Line
+from clawdbot.gateway.openings import Openings
 from clawdbot.store import conversations, people, rights
 from clawdbot.store.rights import Approval
 
 Sent = frames.Send | frames.Again | frames.Answer
-
-LOGGED_OUT = 4001
 NO_HELLO = 4002
 
 _QUEUE_MOST = 1000
@@ -48,7 +46,7 @@ _ENDS = {LiveKind.FINAL: "done", LiveKind.STOPPED: "stopped", LiveKind.FAILED: "
 class Sockets:
     """What every connection works with; `render` makes safe HTML of Markdown.
 
-    `boards` are what pages may watch, by name; `open` names the log-in of every open socket.
+    `boards` are what pages may watch, by name.
     """
 
     inbox: Inbox
@@ -57,18 +55,7 @@ class Sockets:
     render: Callable[[str], str]
     epoch: str
     boards: Mapping[str, Board] = field(default_factory=dict)
-    open: WeakKeyDictionary[web.WebSocketResponse, str] = field(default_factory=WeakKeyDictionary)
-
-    async def close(self) -> None:
-        """Send every client away; it will come back to the next life of the service."""
-        for socket in list(self.open):
-            await socket.close(code=WSCloseCode.SERVICE_RESTART)
-
-    async def cut(self, login: str) -> None:
-        """Send the clients of a log-in away, because it ended."""
-        for socket, of in list(self.open.items()):
-            if of == login:
-                await socket.close(code=LOGGED_OUT)
+    openings: Openings = field(default_factory=Openings)
 
 
 class Connection:
@@ -99,7 +86,7 @@ class Connection:
             heartbeat=_HEARTBEAT_S, max_msg_size=frames.FRAME_MAX_BYTES, compress=False
         )
         await socket.prepare(request)
-        self._with.open[socket] = self._login
+        self._with.openings.add(socket, self._login, self._user.id)
         try:
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(socket))
@@ -109,7 +96,7 @@ class Connection:
                     task.cancel()
         except* (ConnectionError, TimeoutError):
             self._log.info("client cut")
-            if request.transport is not None:
+            if request.transport is not None and not socket.closed:
                 request.transport.abort()  # a close would wait until it reads
         await socket.close()
         return socket
@@ -159,7 +146,7 @@ class Connection:
                 self._watch(frame, tasks)
             case frames.Ping():
                 self._tell(frame)
-            case frames.Ack() | frames.Hello() | frames.Auth():
+            case frames.Ack() | frames.Hello():
                 pass
 
     async def _repeat(self, frame: frames.Again) -> None:

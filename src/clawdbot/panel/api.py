@@ -6,15 +6,65 @@ Who asks for something that is not theirs is told that there is no such thing: 4
 from clawdbot.domain.people import Area
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.conversations import Conversations
-from clawdbot.gateway.operation import Operation
+from clawdbot.gateway.operation import Call, Operation
 from clawdbot.gateway.search import Search
 from clawdbot.ops.reading import Reader
 from clawdbot.panel.additions import Additions
 from clawdbot.panel.audit import Trail
 from clawdbot.panel.channels import Channels
+from clawdbot.panel.clients import Clients
+from clawdbot.panel.invitations import Invitations
 from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
+from clawdbot.panel.own import Own
+from clawdbot.panel.roles import Roles
+from clawdbot.panel.second import Second
+from clawdbot.panel.users import Users
+from clawdbot.tools.plugins import Plugins
+from clawdbot.tools.servers import Servers
+from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Trust
+
+_PEOPLE: tuple[tuple[str, str, Call], ...] = (
+    ("GET", "/people", Users.listed),
+    ("GET", "/people/{id}", Users.shown),
+    ("PATCH", "/people/{id}", Users.alter),
+    ("DELETE", "/people/{id}", Users.remove),
+    ("DELETE", "/people/{id}/accounts/{platform}/{external}", Users.unlink),
+    ("DELETE", "/people/{id}/totp", Second.reset),
+    ("GET", "/people/{id}/rights", Roles.rights_of),
+    ("GET", "/people/{id}/clients", Clients.of),
+    ("DELETE", "/people/{id}/clients", Clients.end_all),
+    ("DELETE", "/people/{id}/clients/{client}", Clients.end_of),
+    ("GET", "/knocks", Users.knocking),
+    ("POST", "/knocks/{id}", Users.admit),
+    ("DELETE", "/knocks/{id}", Users.refuse),
+    ("GET", "/roles", Roles.listed),
+    ("PUT", "/roles/{name}", Roles.put),
+    ("DELETE", "/roles/{name}", Roles.remove),
+    ("GET", "/roles/{name}/rights", Roles.rights),
+    ("GET", "/invitations", Invitations.listed),
+    ("POST", "/invitations", Invitations.make),
+    ("DELETE", "/invitations/{id}", Invitations.revoke),
+    ("GET", "/lockouts", Clients.locked),
+    ("DELETE", "/lockouts/{key}", Clients.lift),
+)
+_OWN: tuple[tuple[str, str, Call], ...] = (
+    ("GET", "", Own.me),
+    ("PATCH", "", Own.profile),
+    ("GET", "/rights", Roles.mine),
+    ("POST", "/password", Own.password),
+    ("POST", "/totp", Second.begin),
+    ("POST", "/totp/confirm", Second.confirm),
+    ("POST", "/totp/remove", Second.drop),
+    ("POST", "/links", Own.link_code),
+    ("POST", "/accounts", Own.claim),
+    ("DELETE", "/accounts/{platform}/{external}", Own.unlink),
+    ("GET", "/clients", Clients.mine),
+    ("DELETE", "/clients", Clients.end_others),
+    ("DELETE", "/clients/{client}", Clients.end),
+    ("POST", "/tokens", Clients.make_token),
+)
 
 OPERATIONS = (
     Operation("GET", "/status", Control.status, Area.OVERVIEW),
@@ -36,8 +86,6 @@ OPERATIONS = (
     Operation("DELETE", "/models/providers/{name}", Models.remove_provider, Area.MODELS),
     Operation("DELETE", "/models/routes/{name}", Models.remove_route, Area.MODELS),
     Operation("GET", "/models/usage", Models.used, Area.MODELS),
-    Operation("GET", "/people", Control.people, Area.PEOPLE),
-    Operation("GET", "/knocks", Control.knocking, Area.PEOPLE),
     Operation("GET", "/plugins", Trust.listed, Area.PLUGINS),
     Operation("GET", "/additions", Additions.listed, Area.PLUGINS),
     Operation("GET", "/additions/{sort}/{name}", Additions.shown, Area.PLUGINS),
@@ -57,4 +105,38 @@ OPERATIONS = (
     Operation("DELETE", "/conversations/{name}", Conversations.delete),
     Operation("GET", "/secrets", Control.secrets, Area.SETTINGS),
     Operation("PUT", "/secrets", Control.keep_secret, Area.SETTINGS),
+    *(Operation(method, path, call, Area.PEOPLE) for method, path, call in _PEOPLE),
+    *(Operation(method, f"/me{path}", call) for method, path, call in _OWN),
+)
+
+# What the command line may ask of a service, through its Unix socket.
+CALLS: tuple[Call, ...] = (
+    Control.status,
+    Control.approvals,
+    Control.answer,
+    Control.adopt,
+    Control.set_up,
+    Control.check_model,
+    Control.check_telegram,
+    Control.stop,
+    Control.restart,
+    Control.secrets,
+    Control.keep_secret,
+    Control.rotate_secret,
+    Control.forget_secret,
+    Control.trail,
+    *(Control.verify, Control.erase),
+    *(Plugins.run, Plugins.offered),
+    Trust.listed,
+    Trust.shown,
+    Trust.trust,
+    Trust.install,
+    Trust.remove,
+    Trust.test,
+    Trust.allow,
+    Trust.allowed,
+    Trust.revoke,
+    *(Skills.listed, Skills.shown, Skills.trust, Skills.remove),
+    *(Servers.listed, Servers.shown, Servers.trust),
+    *(Users.listed, Users.alter, Users.knocking, Users.admit, Users.refuse),
 )

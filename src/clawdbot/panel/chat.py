@@ -10,7 +10,6 @@ from clawdbot.domain.inbound import Address
 from clawdbot.domain.people import Area
 from clawdbot.gateway import history
 from clawdbot.gateway.body import form
-from clawdbot.gateway.control import Admit
 from clawdbot.gateway.conversations import CHANNEL, Which
 from clawdbot.gateway.history import History, Line
 from clawdbot.gateway.route import Caller
@@ -18,6 +17,7 @@ from clawdbot.gateway.ws import Connection
 from clawdbot.panel.pages import html, moments, page, to
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import places
+from clawdbot.panel.users import Admit
 from clawdbot.store import rights
 
 _ROWS_MOST = 120
@@ -82,10 +82,10 @@ class Chat:
         """Let in who knocks, as a new member or as the owner's own account, or send them away."""
         given = await form(request)
         if given.get("as") == "no":
-            await self._with.control.refuse(Admit(id=given.get("id", "")))
+            await self._with.staff.users.refuse(caller, given.get("id", ""))
             return to("/chat")
-        me = caller.who.name if given.get("as") == "me" else ""
-        await self._with.control.admit(Admit(id=given.get("id", ""), as_user=me))
+        me = caller.who.id if given.get("as") == "me" else ""
+        await self._with.staff.users.admit(caller, given.get("id", ""), Admit(user=me))
         return to("/chat")
 
     async def socket(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -121,7 +121,7 @@ class Chat:
         found = {
             "lanes": lanes,
             "most": most,
-            "knocks": await self._with.control.knocking() if opens else [],
+            "knocks": await self._with.staff.users.knocking() if opens else [],
             "current": current,
             "waiting": waiting,
         }

@@ -4,6 +4,7 @@ A wrong name and a wrong password look alike. A session begins with a fresh toke
 browser keeps.
 """
 
+from contextlib import suppress
 from zoneinfo import available_timezones
 
 import msgspec
@@ -12,10 +13,11 @@ from aiohttp import web
 from clawdbot.domain.errors import Denied, Failure
 from clawdbot.domain.text import say
 from clawdbot.gateway.body import form, json, read
-from clawdbot.gateway.logins import PASSWORD_MIN, SESSION_S, TooManyTries
+from clawdbot.gateway.logins import PASSWORD_MIN, CodeNeeded, TooManyTries
 from clawdbot.gateway.route import Caller
 from clawdbot.gateway.server import peer_of
 from clawdbot.gateway.setup import Answers, Finding
+from clawdbot.panel.invitations import Join
 from clawdbot.panel.pages import language_for, page, to
 from clawdbot.panel.parts import Panel
 
@@ -43,8 +45,7 @@ class Entry:
     async def setup_page(self, request: web.Request, caller: Caller) -> web.Response:
         """Show the set-up, or what to do where there is none to make."""
         needed = await self._with.setup.needed()
-        zones = sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
-        values = {"needed": needed, "zones": zones, "least": PASSWORD_MIN}
+        values = {"needed": needed, "zones": zones(), "least": PASSWORD_MIN}
         return page("setup", request, caller, values)
 
     async def set_up(self, request: web.Request, _: Caller) -> web.Response:
@@ -56,7 +57,9 @@ class Entry:
         except Failure as error:
             return _refused(error, language)
         response = json(Finding(good=True, text=""))
-        self._let_in(response, await self._with.logins.begin(owner))
+        peer = peer_of(request, self._with.proxies)
+        agent = request.headers.get("User-Agent", "")
+        self._let_in(response, await self._with.logins.begin(owner, peer, agent))
         return response
 
     async def check(self, request: web.Request, _: Caller) -> web.Response:
@@ -69,26 +72,44 @@ class Entry:
         except Failure as error:
             return _refused(error, language_for(request, Caller()))
 
+    async def join_page(self, request: web.Request, caller: Caller) -> web.Response:
+        """Ask whoever was invited who they are."""
+        return page("join", request, caller, {"zones": zones(), "least": PASSWORD_MIN})
+
+    async def join(self, request: web.Request, _: Caller) -> web.Response:
+        """Use an invitation up, and log its user in; one with a second factor logs in by it."""
+        try:
+            answers = await read(request, Join)
+            user = await self._with.staff.invitations.join(answers)
+        except Failure as error:
+            return _refused(error, language_for(request, Caller()))
+        response, peer = json(Finding(good=True, text="")), peer_of(request, self._with.proxies)
+        agent = request.headers.get("User-Agent", "")
+        with suppress(Denied, TooManyTries):
+            token = await self._with.logins.enter(user.name, answers.password, peer, agent=agent)
+            self._let_in(response, token)
+        return response
+
     async def login_page(self, request: web.Request, caller: Caller) -> web.Response:
         """Ask for name and password."""
         if caller.user is not None or await self._with.setup.needed():
             return await self.home(request, caller)
-        return page("login", request, caller, {"fault": "", "name": ""})
+        return page("login", request, caller, {"fault": "", "name": "", "needed": False})
 
     async def log_in(self, request: web.Request, caller: Caller) -> web.Response:
         """Begin a session; whichever the browser had ends."""
         given = await form(request)
-        name, password = given.get("name", ""), given.get("password", "")
+        name, password = given.get("name", "").strip(), given.get("password", "")
+        proof = {"code": given.get("code", ""), "agent": request.headers.get("User-Agent", "")}
         peer = peer_of(request, self._with.proxies)
-        language = language_for(request, Caller())
         try:
-            token = await self._with.logins.enter(name.strip(), password, peer)
-        except TooManyTries:
-            fault = say(language, "Too many failed log-ins. Wait a while and try again.")
-            return page("login", request, Caller(), {"fault": fault, "name": name}, status=429)
-        except Denied as error:
-            fault = say(language, str(error))
-            return page("login", request, Caller(), {"fault": fault, "name": name}, status=401)
+            token = await self._with.logins.enter(name, password, peer, **proof)
+        except (TooManyTries, Denied) as error:
+            needed = isinstance(error, CodeNeeded) or bool(proof["code"])
+            fault = say(language_for(request, Caller()), str(error))
+            values = {"fault": fault, "name": name, "needed": needed}
+            status = 429 if isinstance(error, TooManyTries) else 401
+            return page("login", request, Caller(), values, status=status)
         await self._end(caller)
         response = to("/chat")
         self._let_in(response, token)
@@ -114,17 +135,22 @@ class Entry:
     async def _end(self, caller: Caller) -> None:
         if caller.login:
             await self._with.logins.end(caller.login)
-            await self._with.sockets.cut(caller.login)
+            await self._with.sockets.openings.cut(logins={caller.login})
 
     def _let_in(self, response: web.Response, token: str) -> None:
         response.set_cookie(
             self._with.logins.cookie,
             token,
-            max_age=int(SESSION_S),
+            max_age=int(self._with.logins.policy.length_s),
             httponly=True,
             samesite="Strict",
             secure=self._with.secure,
         )
+
+
+def zones() -> list[str]:
+    """List the time zones that people choose from."""
+    return sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
 
 
 def _refused(error: Failure, language: str) -> web.Response:

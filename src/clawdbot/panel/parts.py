@@ -9,19 +9,37 @@ from clawdbot.gateway.logins import Logins
 from clawdbot.gateway.setup import Setup
 from clawdbot.gateway.ws import Sockets
 from clawdbot.panel.offered import Offered
+from clawdbot.panel.staff import Staff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """The parts; `secure`: browsers reach us by TLS; `proxies`: whose word on peers we take."""
 
-    db: Db
-    clock: Clock
-    logins: Logins
-    setup: Setup
     control: Control
     conversations: Conversations
+    staff: Staff
     sockets: Sockets
     offered: Offered
     secure: bool = False
     proxies: tuple[str, ...] = ()
+
+    @property
+    def db(self) -> Db:
+        """Give the database."""
+        return self.control.db
+
+    @property
+    def clock(self) -> Clock:
+        """Give the clock."""
+        return self.control.clock
+
+    @property
+    def setup(self) -> Setup:
+        """Give the set-up."""
+        return self.control.setup
+
+    @property
+    def logins(self) -> Logins:
+        """Give the log-ins."""
+        return self.staff.logins

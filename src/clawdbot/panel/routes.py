@@ -1,9 +1,8 @@
 """The panel's routes: who may ask for which page."""
 
-from aiohttp import web
-
 from clawdbot.domain.people import Area
-from clawdbot.gateway.route import Caller, Handler, Permission, Route
+from clawdbot.gateway.operation import PREFIX
+from clawdbot.gateway.route import Handler, Permission, Route
 from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.auditing import AuditPages
 from clawdbot.panel.chat import Chat
@@ -28,15 +27,13 @@ def routes(panel: Panel) -> tuple[Route, ...]:
     places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
     one_plugin: dict[tuple[str, str], Handler] = {("GET", f"/plugins/{_NAME}"): plugins.one}
 
-    async def components(request: web.Request, caller: Caller) -> web.Response:
-        """Show every part that the pages are made of."""
-        return await framed(panel, "components", request, caller, {})
-
     public: dict[tuple[str, str], Handler] = {
         ("GET", "/"): entry.home,
         ("GET", "/setup"): entry.setup_page,
         ("POST", "/setup"): entry.set_up,
         ("POST", "/setup/check"): entry.check,
+        ("GET", "/join"): entry.join_page,
+        ("POST", "/join"): entry.join,
         ("GET", "/login"): entry.login_page,
         ("POST", "/login"): entry.log_in,
         ("GET", "/static/{version}/{name}"): static,
@@ -54,6 +51,10 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         ("GET", f"/chat/{_NAME}/turn/{_ULID}"): chat.turn,
         ("GET", "/aside"): chat.aside,
         ("GET", "/socket"): chat.socket,
+        ("GET", f"{PREFIX}/socket"): chat.socket,
+    }
+    parts: dict[tuple[str, str], Handler] = {
+        ("GET", "/components"): lambda asks, by: framed(panel, "components", asks, by, {}),
     }
     return (
         *_table(Permission.PUBLIC, public),
@@ -68,9 +69,7 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.USER, {("GET", "/audit/export"): audit.export}, area=Area.AUDIT),
         *_place(Area.LOGS, Logs(panel).show),
         *_table(Permission.USER, one_plugin, area=Area.PLUGINS, page=True),
-        *_table(
-            Permission.USER, {("GET", "/components"): components}, area=Area.SETTINGS, page=True
-        ),
+        *_table(Permission.USER, parts, area=Area.SETTINGS, page=True),
         *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
     )
 

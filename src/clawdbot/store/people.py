@@ -21,6 +21,17 @@ class Pairing:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A platform's account that is a user's."""
+
+    platform: str
+    external: str
+    user_id: str
+    name: str
+    created_at: float
+
+
 def by_identity(tx: Tx, platform: str, external: str) -> User | None:
     """Find the user behind a platform's account."""
     return tx.one(User, "people.by_identity", platform=platform, external=external)
@@ -75,6 +86,60 @@ def set_password(tx: Tx, user: str, hashed: str) -> None:
 def set_profile(tx: Tx, user: User) -> None:
     """Store a user's name, language and time zone."""
     tx.run("people.set_profile", **values(user))
+
+
+def set_role(tx: Tx, user: str, role: str) -> None:
+    """Give a user a role."""
+    tx.run("people.set_role", id=user, role=role)
+
+
+def set_disabled(tx: Tx, user: str, at: float | None) -> None:
+    """Disable a user from a time on, or let them act again."""
+    tx.run("people.set_disabled", id=user, disabled_at=at)
+
+
+def identities(tx: Tx, user: str = "") -> list[Identity]:
+    """List a user's accounts on platforms, or everybody's."""
+    return tx.all(Identity, "identities.list", user_id=user)
+
+
+def move(tx: Tx, platform: str, external: str, user: str) -> bool:
+    """Give a platform's account to another user; False where it is nobody's."""
+    found = tx.run("identities.move", platform=platform, external=external, user_id=user)
+    return found == 1
+
+
+def unlink(tx: Tx, user: str, platform: str, external: str) -> bool:
+    """Take a platform's account from its user; False where it is not theirs."""
+    found = tx.run("identities.remove", platform=platform, external=external, user_id=user)
+    return found == 1
+
+
+def seen(tx: Tx) -> dict[str, float]:
+    """Tell when each user was last heard of."""
+    return dict(tx.all(lambda user, at: (str(user), float(at)), "people.seen"))
+
+
+def secured(tx: Tx) -> dict[str, tuple[bool, bool]]:
+    """Tell of each user whether they have a password, and a second factor."""
+    found = tx.all(lambda *row: (str(row[0]), bool(row[1]), bool(row[2])), "people.secured")
+    return {user: (password, factor) for user, password, factor in found}
+
+
+def erase(tx: Tx, user: str) -> None:
+    """Forget a user, how they come in, what they had allowed or noted and what was due to them."""
+    for query in (
+        "identities.erase",
+        "logins.erase",
+        "codes.erase",
+        "recoveries.erase",
+        "factors.remove",
+        "standings.erase",
+        "notes.erase",
+        "timers.erase",
+        "people.erase",
+    ):
+        tx.run(query, user_id=user)
 
 
 def reachable(tx: Tx, user: str, near: str = "") -> bytes | None:

@@ -131,6 +131,11 @@ def unfinished(tx: Tx, conversation: str) -> list[Turn]:
     return tx.all(Turn, "turns.unfinished", conversation_id=conversation)
 
 
+def of_user(tx: Tx, user: str) -> list[Turn]:
+    """List a user's unfinished turns, oldest first."""
+    return tx.all(Turn, "turns.of_user", user_id=user)
+
+
 def waiting(tx: Tx, conversation: str) -> int:
     """Count the unfinished turns of a conversation."""
     return tx.one(int, "turns.waiting", conversation_id=conversation) or 0

@@ -105,4 +105,4 @@ def test_an_unknown_code_or_user_is_told(run: Run) -> None:
 
 
 def test_nobody_becomes_an_owner_by_a_code(run: Run) -> None:
-    assert 2 == run("user", "pair", "ABCD2345", "--role", "owner").returncode
+    assert 65 == run("user", "pair", "ABCD2345", "--role", "owner").returncode

@@ -112,7 +112,7 @@ async def test_the_owner_sees_who_knocks_and_lets_them_in(
     assert 403 == (await browser.post("/knocks", form | {"csrf": "made-up"})).status
     assert "/chat" == (await browser.post("/knocks", form)).path
     assert "Cleo" not in (await browser.get("/aside")).text
-    async with service.local.post("http://clawdbot/people", data="[]") as answer:
+    async with service.local.post("http://clawdbot/Users.listed", data="[null]") as answer:
         people = {user["name"]: user["role"] for user in await answer.json()}
     assert {"Ann": "owner", "Bob": "member", "Cleo": "member"} == people
     assert 400 == (await browser.post("/knocks", form)).status
@@ -126,7 +126,7 @@ async def test_the_owner_sends_a_knock_away(
     assert 403 == (await bob.post("/knocks", form | {"csrf": (await bob.get("/chat")).csrf})).status
     assert "/chat" == (await browser.post("/knocks", form)).path
     assert "Cleo" not in (await browser.get("/aside")).text
-    async with service.local.post("http://clawdbot/people", data="[]") as answer:
+    async with service.local.post("http://clawdbot/Users.listed", data="[null]") as answer:
         assert {"Ann", "Bob"} == {user["name"] for user in await answer.json()}
     assert 400 == (await browser.post("/knocks", form)).status
 
@@ -135,7 +135,7 @@ async def test_who_knocks_can_be_the_owner_themselves(service: Running, browser:
     let_knock(service, "Ann (phone)")
     csrf = (await browser.get("/chat")).csrf
     await browser.post("/knocks", {"id": "c0de", "as": "me", "csrf": csrf})
-    async with service.local.post("http://clawdbot/people", data="[]") as answer:
+    async with service.local.post("http://clawdbot/Users.listed", data="[null]") as answer:
         assert ["Ann"] == [user["name"] for user in await answer.json()]
 
 

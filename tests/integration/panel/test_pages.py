@@ -1,4 +1,4 @@
-"""`clawdbot.panel.pages`: moments as people tell them."""
+"""`clawdbot.panel.pages` and `clawdbot.panel.parts`: moments as people tell them, the routes."""
 
 from dataclasses import fields
 from datetime import datetime
@@ -43,6 +43,8 @@ def test_every_route_names_its_permission_and_changes_are_posts() -> None:
         ("GET", "/setup"),
         ("POST", "/setup"),
         ("POST", "/setup/check"),
+        ("GET", "/join"),
+        ("POST", "/join"),
         ("GET", "/login"),
         ("POST", "/login"),
         ("GET", "/static/{version}/{name}"),

@@ -37,5 +37,5 @@ def test_anything_else_is_refused(text: str) -> None:
 
 def test_every_frame_has_a_schema() -> None:
     documented = set(frames.schemas())
-    expected = {"Hello", "Auth", "Send", "Delta", "Reset", "Final", "Tool", "Approval"}
+    expected = {"Hello", "Send", "Delta", "Reset", "Final", "Tool", "Approval"}
     assert expected | {"Ack", "Ping", "Error"} <= documented

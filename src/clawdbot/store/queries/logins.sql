@@ -1,12 +1,27 @@
 -- name: logins.add
 -- Keep a log-in.
-INSERT INTO logins (hash, user_id, kind, csrf, created_at, seen_at, expires_at)
-VALUES (:hash, :user_id, :kind, :csrf, :seen_at, :seen_at, :expires_at);
+INSERT INTO logins (hash, user_id, kind, csrf, created_at, seen_at, expires_at, id, name, address,
+                    scopes, read_only)
+VALUES (:hash, :user_id, :kind, :csrf, :seen_at, :seen_at, :expires_at, :id, :name, :address, :scopes,
+        :read_only);
 
 -- name: logins.get
 -- Find a log-in that is still good.
-SELECT hash, user_id, kind, csrf, seen_at, expires_at FROM logins
-WHERE hash = :hash AND expires_at > :now;
+SELECT hash, user_id, kind, csrf, seen_at, expires_at, id, name, address, scopes, read_only, created_at
+FROM logins WHERE hash = :hash AND expires_at > :now;
+
+-- name: logins.of_user
+-- List a user's log-ins that are still good.
+SELECT hash, user_id, kind, csrf, seen_at, expires_at, id, name, address, scopes, read_only, created_at
+FROM logins WHERE user_id = :user_id AND expires_at > :now ORDER BY seen_at DESC, hash;
+
+-- name: logins.see
+-- Note that a log-in was used, from where.
+UPDATE logins SET seen_at = :now, address = :address WHERE hash = :hash;
+
+-- name: logins.end_of
+-- End a user's log-ins of a kind, or of all kinds, but one.
+DELETE FROM logins WHERE user_id = :user_id AND (:kind = '' OR kind = :kind) AND hash <> :but;
 
 -- name: logins.end
 -- End a log-in.
@@ -19,3 +34,7 @@ DELETE FROM logins WHERE expires_at <= :now;
 -- name: logins.end_kind
 -- End every log-in of a kind.
 DELETE FROM logins WHERE kind = :kind;
+
+-- name: logins.erase
+-- Forget a user's log-ins.
+DELETE FROM logins WHERE user_id = :user_id;

@@ -11,3 +11,7 @@ LIMIT :most;
 -- name: notes.remove
 -- Forget a note.
 DELETE FROM notes WHERE id = :id AND user_id = :user_id;
+
+-- name: notes.erase
+-- Forget a user's notes.
+DELETE FROM notes WHERE user_id = :user_id;

@@ -90,3 +90,45 @@ WHERE state = 'open' AND expires_at > :now ORDER BY created_at;
 -- Use up every code of a stranger.
 UPDATE pairings SET state = :state
 WHERE platform = :platform AND external = :external AND state = 'open';
+
+-- name: people.set_role
+-- Give a user a role.
+UPDATE users SET role = :role WHERE id = :id;
+
+-- name: people.set_disabled
+-- Disable a user, or let them act again.
+UPDATE users SET disabled_at = :disabled_at WHERE id = :id;
+
+-- name: people.seen
+-- Tell when each user was last heard of, on a platform or by a client.
+SELECT user_id, MAX(at) FROM (SELECT user_id, session_last AS at FROM conversations
+                              UNION ALL SELECT user_id, seen_at FROM logins) heard
+GROUP BY user_id;
+
+-- name: people.secured
+-- Tell of each user whether they have a password, and a second factor.
+SELECT u.id, CASE WHEN u.password <> '' THEN 1 ELSE 0 END,
+       CASE WHEN f.confirmed_at IS NULL THEN 0 ELSE 1 END
+FROM users u LEFT JOIN factors f ON f.user_id = u.id;
+
+-- name: people.erase
+-- Forget a user.
+DELETE FROM users WHERE id = :user_id;
+
+-- name: identities.list
+-- List a user's accounts on platforms, or everybody's.
+SELECT platform, external, user_id, name, created_at FROM identities
+WHERE :user_id = '' OR user_id = :user_id ORDER BY created_at, platform, external;
+
+-- name: identities.move
+-- Give a platform's account to another user.
+UPDATE identities SET user_id = :user_id WHERE platform = :platform AND external = :external;
+
+-- name: identities.remove
+-- Take a platform's account from its user.
+DELETE FROM identities
+WHERE platform = :platform AND external = :external AND user_id = :user_id;
+
+-- name: identities.erase
+-- Forget a user's accounts on platforms.
+DELETE FROM identities WHERE user_id = :user_id;

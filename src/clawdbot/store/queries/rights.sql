@@ -125,3 +125,7 @@ DELETE FROM approvals WHERE turn_id IN (SELECT id FROM turns WHERE conversation_
 -- name: standings.revoke_in
 -- Take back every standing yes for a conversation.
 UPDATE standings SET revoked_at = :now WHERE conversation_id = :id AND revoked_at IS NULL;
+
+-- name: standings.erase
+-- Forget what a user was allowed in advance, and what they allowed others.
+DELETE FROM standings WHERE user_id = :user_id OR granted_by = :user_id;

@@ -24,3 +24,7 @@ WHERE user_id = :user_id AND kind = :kind AND state = 'waiting' ORDER BY due_at,
 -- name: timers.drop
 -- Use up the timers of a subject that needs them no longer.
 UPDATE timers SET state = 'dropped' WHERE kind = :kind AND subject = :subject AND state = 'waiting';
+
+-- name: timers.erase
+-- Forget what is due to a user.
+DELETE FROM timers WHERE user_id = :user_id AND kind <> 'wait';
