@@ -1,5 +1,7 @@
 """The panel's routes: who may ask for which page."""
 
+from functools import partial
+
 from clawdbot.domain.people import Area
 from clawdbot.gateway.operation import PREFIX
 from clawdbot.gateway.route import Handler, Permission, Route
@@ -10,6 +12,7 @@ from clawdbot.panel.entry import Entry
 from clawdbot.panel.logs import Logs
 from clawdbot.panel.pages import fault, static
 from clawdbot.panel.parts import Panel
+from clawdbot.panel.people import People
 from clawdbot.panel.places import Places
 from clawdbot.panel.plugins import Plugins
 from clawdbot.panel.shell import framed
@@ -18,14 +21,15 @@ __all__ = ["Panel", "routes"]
 
 _NAME = "{name:[A-Za-z0-9_.-]{1,64}}"
 _ULID = "{id:[0-9A-Za-z]{26}}"
+_USER = "{id:[0-9A-Za-z_-]{1,64}}"
 _EVENT = "{event:[1-9][0-9]{0,14}}"
 
 
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
-    entry, chat, approvals = Entry(panel), Chat(panel), Approvals(panel)
     places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
     one_plugin: dict[tuple[str, str], Handler] = {("GET", f"/plugins/{_NAME}"): plugins.one}
+    entry, chat, approvals, people = Entry(panel), Chat(panel), Approvals(panel), People(panel)
 
     public: dict[tuple[str, str], Handler] = {
         ("GET", "/"): entry.home,
@@ -44,6 +48,12 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         ("GET", "/approvals"): approvals.show,
         ("POST", f"/approvals/{_ULID}"): approvals.answer,
         ("POST", "/logout"): entry.log_out,
+        ("GET", "/me"): people.me,
+    }
+    staff: dict[tuple[str, str], Handler] = {
+        ("GET", "/people"): people.listed,
+        ("GET", "/people/roles"): people.roles,
+        ("GET", f"/people/{_USER}"): people.one,
     }
     inner: dict[tuple[str, str], Handler] = {
         ("GET", f"/chat/{_NAME}/before/{_EVENT}"): chat.earlier,
@@ -53,13 +63,12 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         ("GET", "/socket"): chat.socket,
         ("GET", f"{PREFIX}/socket"): chat.socket,
     }
-    parts: dict[tuple[str, str], Handler] = {
-        ("GET", "/components"): lambda asks, by: framed(panel, "components", asks, by, {}),
-    }
+    shown = partial(framed, panel, "components", values={})
     return (
         *_table(Permission.PUBLIC, public),
         *_table(Permission.USER, pages, page=True),
         *_table(Permission.USER, inner),
+        *_table(Permission.USER, staff, area=Area.PEOPLE, page=True),
         *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
         *_place(Area.OVERVIEW, places.overview),
         *_place(Area.CHANNELS, places.channels),
@@ -69,7 +78,7 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         *_table(Permission.USER, {("GET", "/audit/export"): audit.export}, area=Area.AUDIT),
         *_place(Area.LOGS, Logs(panel).show),
         *_table(Permission.USER, one_plugin, area=Area.PLUGINS, page=True),
-        *_table(Permission.USER, parts, area=Area.SETTINGS, page=True),
+        *_table(Permission.USER, {("GET", "/components"): shown}, area=Area.SETTINGS, page=True),
         *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
     )
 

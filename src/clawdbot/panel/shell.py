@@ -26,11 +26,12 @@ class Place:
 
 
 PLACES = (
-    Place("/overview", "Overview", "overview", Area.OVERVIEW),
-    Place("/channels", "Channels", "channels", Area.CHANNELS),
-    Place("/models", "Models", "models", Area.MODELS),
     Place("/chat", "Chat", "chat"),
     Place("/approvals", "Approvals", "approvals"),
+    Place("/overview", "Overview", "overview", Area.OVERVIEW),
+    Place("/channels", "Channels", "channels", Area.CHANNELS),
+    Place("/people", "People", "people", Area.PEOPLE),
+    Place("/models", "Models", "models", Area.MODELS),
     Place("/plugins", "Plugins and tools", "plugins", Area.PLUGINS),
     Place("/audit", "Audit", "audit", Area.AUDIT),
     Place("/logs", "Logs", "logs", Area.LOGS),

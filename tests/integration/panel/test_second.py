@@ -8,12 +8,13 @@ import time
 from base64 import b32decode
 from collections.abc import AsyncIterator
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from clawdbot.net.totp import STEP_S, code
-from tests.integration.gateway.conftest import PASSWORD, Running
+from tests.integration.gateway.conftest import PASSWORD, Running, running
 from tests.integration.panel.conftest import Browser, add_user, browser, browsing
 
 __all__ = ["browser"]
@@ -121,3 +122,24 @@ async def test_a_rotated_master_key_still_opens_it(service: Running, bob: Browse
         assert 200 == answer.status
     async with browsing(service) as other:
         assert 200 == await log_in(other, "Bob", code(key, used + 1))
+
+
+async def test_a_role_that_needs_one_opens_nothing_before(short_home: Path) -> None:
+    async with running(short_home, login={"totp": ["owner"]}) as service:
+        await service.set_up()
+        async with browsing(service) as ann:
+            page = await ann.log_in()
+            assert "/me" == page.path
+            assert "/me" == (await ann.get("/chat")).path
+            sent = {"Origin": ann.url, "X-CSRF-Token": page.csrf}
+            for path in ("/people", "/audit", "/me/clients"):
+                async with ann.session.get(f"{ann.url}/api/v1{path}", headers=sent) as answer:
+                    assert 403 == answer.status
+            async with ann.session.post(f"{ann.url}/api/v1/me/totp", headers=sent) as answer:
+                key = b32decode((await answer.json())["key"])
+            body = {"code": code(key, step())}
+            async with ann.session.post(
+                f"{ann.url}/api/v1/me/totp/confirm", json=body, headers=sent
+            ) as answer:
+                assert 200 == answer.status
+            assert 200 == (await ann.call("GET", "/people")).status

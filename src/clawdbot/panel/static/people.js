@@ -1,0 +1,18 @@
+// Pages about people: what is shown once, and the name of a new role.
+document.addEventListener("done", ({ target, detail }) => {
+  if (detail?.path) {
+    const link = location.origin + detail.path;
+    for (const each of target.querySelectorAll("[data-link]")) {
+      if ("copy" in each.dataset) each.dataset.copy = link;
+      else each.textContent = link;
+    }
+  }
+  if (detail?.uri) target.querySelector("[data-address]").href = detail.uri;
+  for (const each of target.querySelectorAll("[data-lines]")) {
+    each.textContent = detail?.[each.dataset.lines]?.join("\n") ?? "";
+  }
+});
+
+document.addEventListener("input", ({ target }) => {
+  if ("intoPath" in target.dataset) target.form.dataset.call = `PUT /api/v1/roles/${encodeURIComponent(target.value)}`;
+});

@@ -1,0 +1,80 @@
+"""People, as an owner and a newcomer meet them: an invitation, a second factor, the way out."""
+
+import time
+from base64 import b32decode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clawdbot.net.totp import STEP_S, code
+from tests.journey.browser import PASSWORD, PHONE, Service, browsing, serving, set_up
+from tests.journey.test_web import RULES
+
+WORDS = "a good password"
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder whose socket path is short."""
+    return tmp_path_factory.mktemp("w")
+
+
+@pytest.fixture
+def running(place: Path) -> Iterator[tuple[Service, str]]:
+    with serving(place / "home", RULES) as found:
+        yield found
+
+
+def test_a_newcomer_joins_by_a_link_and_is_shut_out(
+    running: tuple[Service, str], place: Path
+) -> None:
+    service, link = running
+    with browsing(place / "owner") as ann, browsing(place / "guest", "zh-CN") as bob:
+        set_up(ann, link)
+        ann.driver.get(service.address + "/people")
+        ann.click("[data-open=invite]")
+        ann.fill("#invite [name=name]", "Bob")
+        ann.click("#invite .main")
+        ann.wait(lambda: ann.texts("#invite code")[0].startswith("http"), "the link is shown")
+        bob.look(PHONE)
+        bob.driver.get(ann.texts("#invite code")[0])
+        bob.fill("#join [name=name]", "Bob")
+        bob.fill("#join [name=password]", WORDS)
+        bob.click("#join .main")
+        bob.wait(lambda: bob.driver.current_url.endswith("/chat"), "the chat opens")
+        bob.driver.get(service.address + "/approvals")
+
+        ann.driver.get(service.address + "/people")
+        ann.click("#users tr:nth-child(2) a")
+        ann.click("[name=disabled]")
+        ann.click("form[data-call^=PATCH] .main")
+        bob.wait(lambda: bob.driver.current_url.endswith("/login"), "the page is left at once")
+        ann.wait(lambda: "disabled" in ann.texts("#facts")[0], "the page tells it")
+        assert [] == ann.complaints()
+
+
+def test_a_second_factor_is_set_up_and_asked_for(running: tuple[Service, str], place: Path) -> None:
+    service, link = running
+    with browsing(place / "owner") as ann:
+        set_up(ann, link)
+        ann.driver.get(service.address + "/me")
+        ann.click('form[data-call$="/totp"] .main')
+        ann.wait(lambda: ann.texts('[data-of="key"]')[0], "the key is shown")
+        key = b32decode(ann.texts('[data-of="key"]')[0])
+        used = int(time.time()) // STEP_S
+        ann.fill("[name=code]", code(key, used))
+        ann.click('form[data-call$="/totp/confirm"] button')
+        ann.wait(lambda: ann.texts("pre[data-lines]")[0], "the recovery codes are shown")
+        recovery = ann.texts("pre[data-lines]")[0].split()
+        assert 10 == len(recovery)
+        ann.click("#side [action='/logout'] button")
+        for _ in range(2):
+            ann.wait(lambda: ann.all("[name=password]"), "the log-in asks")
+            if not ann.driver.find_element("name", "name").get_attribute("value"):
+                ann.fill("[name=name]", "Ann")
+            ann.fill("[name=password]", PASSWORD)
+            if ann.all("[name=code]"):
+                ann.fill("[name=code]", recovery[0])
+            ann.click("form .main")
+        ann.wait(lambda: ann.driver.current_url.endswith("/chat"), "the chat opens")
