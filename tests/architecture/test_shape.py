@@ -29,18 +29,18 @@ BUDGETS = {
     "domain": 2400,
     "durable": 700,
     "federated": 350,
-    "gateway": 4900,
+    "gateway": 5000,
     "models": 2490,
     "net": 1200,
     "ops": 1600,
-    "panel": 3300,
+    "panel": 4100,
     "plugins": 1000,
     "sandbox": 3220,
     "scheduler": 400,
-    "store": 3300,
+    "store": 3400,
     "tools": 3950,
 }
-PYTHON_LINES = 39_690
+PYTHON_LINES = 40_690
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 
