@@ -59,7 +59,7 @@ async def test_a_malformed_body_gets_a_clear_error(service: Running, body: bytes
 
 
 async def test_local_routes_are_not_on_the_port(service: Running) -> None:
-    for path in ("/status", "/people", "/Users.knocking"):
+    for path in ("/status", "/adopt", "/Users.knocking"):
         async with service.web.get(service.url + path) as answer:
             assert 404 == answer.status
 
