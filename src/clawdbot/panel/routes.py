@@ -27,10 +27,7 @@ _EVENT = "{event:[1-9][0-9]{0,14}}"
 
 def routes(panel: Panel) -> tuple[Route, ...]:
     """Serve the pages."""
-    places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
-    one_plugin: dict[tuple[str, str], Handler] = {("GET", f"/plugins/{_NAME}"): plugins.one}
     entry, chat, approvals, people = Entry(panel), Chat(panel), Approvals(panel), People(panel)
-
     public: dict[tuple[str, str], Handler] = {
         ("GET", "/"): entry.home,
         ("GET", "/setup"): entry.setup_page,
@@ -50,11 +47,6 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         ("POST", "/logout"): entry.log_out,
         ("GET", "/me"): people.me,
     }
-    staff: dict[tuple[str, str], Handler] = {
-        ("GET", "/people"): people.listed,
-        ("GET", "/people/roles"): people.roles,
-        ("GET", f"/people/{_USER}"): people.one,
-    }
     inner: dict[tuple[str, str], Handler] = {
         ("GET", f"/chat/{_NAME}/before/{_EVENT}"): chat.earlier,
         ("GET", f"/chat/{_NAME}/after/{_EVENT}"): chat.later,
@@ -63,29 +55,38 @@ def routes(panel: Panel) -> tuple[Route, ...]:
         ("GET", "/socket"): chat.socket,
         ("GET", f"{PREFIX}/socket"): chat.socket,
     }
-    shown = partial(framed, panel, "components", values={})
     return (
         *_table(Permission.PUBLIC, public),
         *_table(Permission.USER, pages, page=True),
         *_table(Permission.USER, inner),
-        *_table(Permission.USER, staff, area=Area.PEOPLE, page=True),
         *_table(Permission.USER, {("POST", "/knocks"): chat.admit}, area=Area.PEOPLE),
-        *_place(Area.OVERVIEW, places.overview),
-        *_place(Area.CHANNELS, places.channels),
-        *_place(Area.MODELS, places.models),
-        *_place(Area.PLUGINS, plugins.show),
-        *_place(Area.AUDIT, audit.show),
-        *_table(Permission.USER, {("GET", "/audit/export"): audit.export}, area=Area.AUDIT),
-        *_place(Area.LOGS, Logs(panel).show),
-        *_table(Permission.USER, one_plugin, area=Area.PLUGINS, page=True),
-        *_table(Permission.USER, {("GET", "/components"): shown}, area=Area.SETTINGS, page=True),
+        *_areas(panel, people),
         *_table(Permission.PUBLIC, {("GET", "/{rest:.*}"): entry.lost}),
     )
 
 
-def _place(area: Area, show: Handler) -> tuple[Route, ...]:
-    """Serve an area's page."""
-    return _table(Permission.USER, {("GET", f"/{area}"): show}, area=area, page=True)
+def _areas(panel: Panel, people: People) -> tuple[Route, ...]:
+    """Serve what a role opens, area by area."""
+    places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
+    shown: dict[tuple[str, Area], Handler] = {
+        ("/overview", Area.OVERVIEW): places.overview,
+        ("/channels", Area.CHANNELS): places.channels,
+        ("/people", Area.PEOPLE): people.listed,
+        ("/people/roles", Area.PEOPLE): people.roles,
+        (f"/people/{_USER}", Area.PEOPLE): people.one,
+        ("/models", Area.MODELS): places.models,
+        ("/plugins", Area.PLUGINS): plugins.show,
+        (f"/plugins/{_NAME}", Area.PLUGINS): plugins.one,
+        ("/audit", Area.AUDIT): audit.show,
+        ("/audit/export", Area.AUDIT): audit.export,
+        ("/logs", Area.LOGS): Logs(panel).show,
+        ("/components", Area.SETTINGS): partial(framed, panel, "components", values={}),
+    }
+    tables = (
+        _table(Permission.USER, {("GET", path): show}, area=area, page=True)
+        for (path, area), show in shown.items()
+    )
+    return tuple(route for table in tables for route in table)
 
 
 def _table(
