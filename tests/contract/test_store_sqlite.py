@@ -319,10 +319,11 @@ def test_what_was_told_to_be_stored_survives_the_end_of_the_process(
 
 
 def test_no_statement_looks_at_a_whole_table_that_grows() -> None:
-    # These are few (people and their rights, secrets, a row a start), or read newest first up to a
-    # limit, or they look at a partial index: open, dead or due rows only.
+    # These are few (people, their accounts, codes and rights, secrets, a row a start), or read
+    # newest first up to a limit, or they look at a partial index: open, dead or due rows only.
+    # When people were last seen is asked by one page.
     small = {"users", "logins", "roles", "standings", "secrets", "subject_keys", "chains"}
-    small |= {"checkpoints", "plugins", "lately"}
+    small |= {"checkpoints", "plugins", "lately", "codes", "factors", "identities", "u", "heard"}
     partial_indexes = {"outbox_open", "outbox_dead", "turns_open", "turns_dead", "approvals_open"}
     found = []
     with closing(sqlite3.connect(":memory:")) as db:
@@ -336,6 +337,7 @@ def test_no_statement_looks_at_a_whole_table_that_grows() -> None:
                     found.append(f"{name}: {detail}")
     assert [
         "pairings.open: SCAN pairings USING INDEX pairings_created",
+        "people.seen: SCAN conversations USING COVERING INDEX conversations_recent",
         "approvals.decided: SCAN approvals USING INDEX sqlite_autoindex_approvals_1",
         "approvals.taken: SCAN approvals USING INDEX sqlite_autoindex_approvals_1",
     ] == found

@@ -42,5 +42,3 @@ CREATE TABLE recoveries (
     user_id TEXT NOT NULL
 );
 CREATE INDEX recoveries_user ON recoveries (user_id);
-
-CREATE INDEX turns_user ON turns (user_id) WHERE finished_at IS NULL;
