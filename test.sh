@@ -136,7 +136,8 @@ run_tests() {
     pytest "${arguments[@]}" "${paths[@]}"
     return
   fi
-  spread=(--numprocesses auto --maxprocesses 4)
+  # Most tests wait more than they work.
+  spread=(--numprocesses 4)
   rm -f .coverage
   for suite in "${suites[@]}"; do
     printf '\n-- %s\n' "$suite"
