@@ -129,6 +129,7 @@ def settled_of(loaded: Loaded, client: Client, clock: Clock, bus: Bus) -> Settle
         origins=loaded.origins,
         prepare=partial(prepared, loaded),
         imagine=lambda values: unsealed(imagined(loaded, values)),
+        written=lambda: imagined(loaded, {}),
         channel=lambda account, own: channel_of(account, own, client, gateway, clock, bus),
         codec=lambda provider: provider_of(provider, client),
     )

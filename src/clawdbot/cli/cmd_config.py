@@ -1,18 +1,14 @@
 """`clawdbot config`: are the settings valid, what are they, where do they come from."""
 
-from collections.abc import Iterator
-
 import click
-import msgspec
 
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.cli.service import asked
 from clawdbot.config import load
 from clawdbot.config.problems import Problems
 from clawdbot.domain.errors import SettingsInvalid
-from clawdbot.domain.secret import Secret
 from clawdbot.ops.lines import Redactor
-from clawdbot.store.secrets import PREFIX
+from clawdbot.ops.values import texts
 from clawdbot.tools.plugins import Plugins
 
 
@@ -52,7 +48,7 @@ def show(terminal: Terminal, *, prefix: str, as_json: bool) -> None:
     redact = Redactor(loaded.secrets)
     rows = [
         (key, redact(value), loaded.origins.get(key, "default"))
-        for key, value in _values(loaded)
+        for key, value in texts(loaded.core, loaded.channels).items()
         if f"{key}.".startswith(f"{prefix}." if prefix else "")
     ]
     value = [dict(zip(("key", "value", "origin"), row, strict=True)) for row in rows]
@@ -81,30 +77,3 @@ def _unsure(terminal: Terminal, loaded: load.Loaded) -> list[str]:
         key = f"tools.{name}"
         problems.unknown(loaded.origins.get(f"{key}.per_hour", ""), key, known)
     return problems.lines(terminal.language)
-
-
-def _values(loaded: load.Loaded) -> Iterator[tuple[str, str]]:
-    yield from _flat(msgspec.to_builtins(loaded.core, enc_hook=_masked), "")
-    yield from _flat(msgspec.to_builtins(loaded.channels, enc_hook=_masked), "channels")
-
-
-def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:
-    match value:
-        case dict():
-            for name, below in value.items():
-                yield from _flat(below, f"{key}.{name}" if key else name)
-        case list() | tuple():
-            yield key, ", ".join(map(str, value))
-        case None:
-            return
-        case bool():
-            yield key, str(value).lower()
-        case _:
-            yield key, f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _masked(value: object) -> str:
-    if isinstance(value, Secret):
-        named = value.reveal().startswith(PREFIX)  # which is no secret
-        return value.reveal() if named else str(value) if value else ""
-    raise TypeError(value)

@@ -48,7 +48,7 @@ class Gateway(Section, frozen=True):
 
 
 class Net(Section, frozen=True):
-    """Outgoing connections: a proxy (http://host:port), a private CA, the connect time-out.
+    """Outgoing connections: a proxy (`http://host:port`), a private CA, the time-out.
 
     `private` names what tools may reach at private addresses, where their own lists have it too.
     """

@@ -54,12 +54,13 @@ class Shown(Row, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Custody:
-    """What the owner may do with secrets and the trail."""
+    """What the owner may do with secrets and the trail; `by` is whoever else of the house does."""
 
     db: Db
     clock: Clock
     vault: Vault
     audit: Audit
+    by: str = ""
 
     async def secrets(self) -> list[Listed]:
         """List the secrets."""
@@ -172,7 +173,7 @@ class Custody:
                 at=now,
                 kind=kind,
                 what=what,
-                user_id=user or people.first_owner(tx),
+                user_id=user or self.by or people.first_owner(tx),
                 decision="allow",
                 rule="owner",
                 arguments=sha256(name.encode()).hexdigest(),

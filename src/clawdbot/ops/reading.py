@@ -45,6 +45,7 @@ class Reader:
 
     def __init__(self, home: Path) -> None:
         """Read below the home folder."""
+        self.home = home
         self._path = home / FILE
 
     async def lines(self, wanted: Wanted) -> list[Line]:

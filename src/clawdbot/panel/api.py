@@ -19,6 +19,7 @@ from clawdbot.panel.overview import Overview
 from clawdbot.panel.own import Own
 from clawdbot.panel.roles import Roles
 from clawdbot.panel.second import Second
+from clawdbot.panel.settings import Settings
 from clawdbot.panel.users import Users
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.servers import Servers
@@ -103,8 +104,12 @@ OPERATIONS = (
     Operation("GET", "/conversations", Conversations.listed),
     Operation("PATCH", "/conversations/{name}", Conversations.change),
     Operation("DELETE", "/conversations/{name}", Conversations.delete),
+    Operation("GET", "/settings", Settings.listed, Area.SETTINGS),
+    Operation("PUT", "/settings", Settings.change, Area.SETTINGS),
     Operation("GET", "/secrets", Control.secrets, Area.SETTINGS),
-    Operation("PUT", "/secrets", Control.keep_secret, Area.SETTINGS),
+    Operation("PUT", "/secrets", Settings.keep_secret, Area.SETTINGS),
+    Operation("POST", "/secrets/rotate", Settings.rotate_secret, Area.SETTINGS),
+    Operation("POST", "/secrets/forget", Settings.forget_secret, Area.SETTINGS),
     *(Operation(method, path, call, Area.PEOPLE) for method, path, call in _PEOPLE),
     *(Operation(method, f"/me{path}", call) for method, path, call in _OWN),
 )

@@ -62,7 +62,8 @@ class Settled:
     """The settings as they hold, where each was written, and the hands that `app` lends.
 
     `prepare` checks dotted keys and returns who writes them, `imagine` gives all settings as if
-    they were written, `channel` and `codec` make adapters to try.
+    they were written, `written` as they are, sealed secrets only named; `channel` and `codec` make
+    adapters to try.
     """
 
     core: Core
@@ -71,6 +72,7 @@ class Settled:
     origins: Mapping[str, str]
     prepare: Save
     imagine: Callable[[Mapping[str, Value]], Imagined]
+    written: Callable[[], Imagined]
     channel: Callable[[str, msgspec.Struct], Channel]
     codec: Callable[[Provider], Codec]
 
@@ -108,9 +110,9 @@ class Configured:
         """
         changed, secrets = changes(before, given)
         keeps = [self._keep(at, before, changed, key, text) for key, text in secrets.items()]
-        values: dict[str, Value] = {f"{at}.{key}": value for key, value in changed.items()}
+        values: dict[str, Value] = {joined(at, key): value for key, value in changed.items()}
         for key, keep in zip(secrets, keeps, strict=True):
-            values[f"{at}.{key}"] = PREFIX + keep.name
+            values[joined(at, key)] = PREFIX + keep.name
         await self._write(who, "settings.change", at, {**values, **(new or {})}, keeps)
 
     async def remove(self, who: User, at: str) -> None:
@@ -158,7 +160,7 @@ class Configured:
                 yield from self._shown(inner, below, at, f"{key}.")
                 continue
             written, options = _kind(field.type)
-            origin = self.settled.origins.get(f"{at}.{key}", "default")
+            origin = self.settled.origins.get(joined(at, key), "default")
             yield Setting(
                 key=key,
                 kind=written,
@@ -194,6 +196,11 @@ def changes(before: tuple[Setting, ...], given: Given) -> tuple[dict[str, Value]
     if moved and set(kept) - secrets.keys():
         raise BadInput("A key is sent to no other address than it was given for. Type it anew.")
     return changed, secrets
+
+
+def joined(at: str, key: str) -> str:
+    """Give the dotted key of what stands at a place, or at the top."""
+    return f"{at}.{key}" if at else key
 
 
 def address(settings: tuple[Setting, ...], changed: Mapping[str, Value]) -> str:

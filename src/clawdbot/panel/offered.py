@@ -16,6 +16,7 @@ from clawdbot.panel.channels import Channels
 from clawdbot.panel.configured import Configured, Settled
 from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
+from clawdbot.panel.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Offered:
     additions: Additions
     trail: Trail
     reader: Reader
+    settings: Settings
 
     @property
     def boards(self) -> Mapping[str, Board]:
@@ -38,7 +40,8 @@ class Offered:
     @property
     def parts(self) -> tuple[object, ...]:
         """Give all whose methods are operations."""
-        return self.overview, self.channels, self.models, self.additions, self.trail, self.reader
+        pages = (self.overview, self.channels, self.models, self.additions, self.settings)
+        return *pages, self.trail, self.reader
 
 
 def offered(
@@ -59,4 +62,5 @@ def offered(
         additions=Additions(control, more),
         trail=Trail(control),
         reader=Reader(home),
+        settings=Settings(configured, control),
     )

@@ -16,6 +16,7 @@ from clawdbot.panel.people import People
 from clawdbot.panel.places import Places
 from clawdbot.panel.plugins import Plugins
 from clawdbot.panel.shell import framed
+from clawdbot.panel.support import Support
 
 __all__ = ["Panel", "routes"]
 
@@ -68,6 +69,7 @@ def routes(panel: Panel) -> tuple[Route, ...]:
 def _areas(panel: Panel, people: People) -> tuple[Route, ...]:
     """Serve what a role opens, area by area."""
     places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
+    support = Support(panel)
     shown: dict[tuple[str, Area], Handler] = {
         ("/overview", Area.OVERVIEW): places.overview,
         ("/channels", Area.CHANNELS): places.channels,
@@ -80,6 +82,8 @@ def _areas(panel: Panel, people: People) -> tuple[Route, ...]:
         ("/audit", Area.AUDIT): audit.show,
         ("/audit/export", Area.AUDIT): audit.export,
         ("/logs", Area.LOGS): Logs(panel).show,
+        ("/settings", Area.SETTINGS): support.show,
+        ("/settings/support", Area.SETTINGS): support.bundle,
         ("/components", Area.SETTINGS): partial(framed, panel, "components", values={}),
     }
     tables = (

@@ -35,6 +35,7 @@ PLACES = (
     Place("/plugins", "Plugins and tools", "plugins", Area.PLUGINS),
     Place("/audit", "Audit", "audit", Area.AUDIT),
     Place("/logs", "Logs", "logs", Area.LOGS),
+    Place("/settings", "Settings", "settings", Area.SETTINGS),
 )
 
 
