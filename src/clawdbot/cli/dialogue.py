@@ -54,7 +54,11 @@ class Dialogue:
     async def send(self, text: str) -> None:
         """Send a message, now or with the next connection; raises BadInput for one too long."""
         key = self._clock.ulid()
-        await self._put(key, frames.Send(conversation=self._name, key=key, text=text))
+        try:
+            frame = frames.Send(conversation=self._name, key=key, text=text)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        await self._put(key, frame)
 
     async def answer(self, token: str) -> None:
         """Choose one of an approval's choices."""
