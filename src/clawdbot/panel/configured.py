@@ -133,7 +133,7 @@ class Configured:
         save = self.settled.prepare(values, ())
         for keep in keeps:
             await self.custody.keep_secret(keep)
-        await self.custody.note(what, at, who.id)
+        await self.custody.note(what, at or "settings", who.id)
         save()
         self.reload()
 
