@@ -140,7 +140,8 @@ class Server:
             if caller.user is not None:
                 request[LANGUAGE] = caller.user.language
             try:
-                if caller.short and not _FIRST.match(request.path):
+                open_ = route.permission is Permission.PUBLIC or _FIRST.match(request.path)
+                if caller.short and not open_:
                     if route.page is not None:
                         raise web.HTTPSeeOther("/me")
                     raise Denied(_SHORT)

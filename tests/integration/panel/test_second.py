@@ -3,6 +3,7 @@
 Covers clawdbot.panel.second and clawdbot.store.factors.
 """
 
+import re
 import sqlite3
 import time
 from base64 import b32decode
@@ -131,6 +132,10 @@ async def test_a_role_that_needs_one_opens_nothing_before(short_home: Path) -> N
             page = await ann.log_in()
             assert "/me" == page.path
             assert "/me" == (await ann.get("/chat")).path
+            # The page by which they set it up works: what it is made of is anybody's.
+            made = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+            assert len(made) > 2
+            assert [200] * len(made) == [(await ann.get(path)).status for path in made]
             sent = {"Origin": ann.url, "X-CSRF-Token": page.csrf}
             for path in ("/people", "/audit", "/me/clients"):
                 async with ann.session.get(f"{ann.url}/api/v1{path}", headers=sent) as answer:
