@@ -19,28 +19,28 @@ NESTING = 4
 # Lines a package may have, decided in docs/adr/0009: a change of this table is a decision too.
 BUDGETS = {
     "": 20,
-    "agent": 1300,
+    "agent": 1330,
     "app": 1200,
     "channels": 2800,
     "cli": 2860,
     "cluster": 350,
     "config": 1050,
     "conversation": 1300,
-    "domain": 2400,
+    "domain": 2500,
     "durable": 700,
     "federated": 350,
     "gateway": 5000,
     "models": 2490,
     "net": 1200,
     "ops": 1600,
-    "panel": 4700,
+    "panel": 4800,
     "plugins": 1000,
     "sandbox": 3220,
     "scheduler": 400,
-    "store": 3400,
+    "store": 3450,
     "tools": 3950,
 }
-PYTHON_LINES = 41_290
+PYTHON_LINES = 41_570
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

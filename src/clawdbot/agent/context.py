@@ -45,7 +45,8 @@ class Scene:
     """What a turn is about: whose it is, the new words, and what was said before, newest first.
 
     `waiting` names what waits for somebody's yes. A `helper` may not do what is `lessened`, and has
-    only the `tools` that are named, where any are.
+    only the `tools` that are named, where any are. `ceiling` is the role above which nobody may do
+    anything in the turn's group.
     """
 
     turn: str
@@ -62,6 +63,7 @@ class Scene:
     lessened: frozenset[Effect] = frozenset()
     tools: frozenset[str] = frozenset()
     helper: bool = False
+    ceiling: str = ""
 
 
 def tokens_of(message: Message) -> int:

@@ -150,7 +150,9 @@ class Loop:
             if last
             else tuple(
                 ToolSpec(name=tool.manifest.name, description=tool.description, schema=schema)
-                for tool, schema in self._with.registry.offered(scene.user, self._with.roles())
+                for tool, schema in self._with.registry.offered(
+                    scene.user, self._with.roles(), scene.ceiling
+                )
                 if has(scene, tool.manifest.name)
             )
         )

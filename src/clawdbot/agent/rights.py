@@ -19,12 +19,13 @@ from clawdbot.domain.policy import (
     Deny,
     Effect,
     Role,
+    ceiling_of,
     decide,
     role_of,
 )
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.standing import Standing
-from clawdbot.store import people, rights
+from clawdbot.store import groups, people, rights
 from clawdbot.store.rights import Approval
 from clawdbot.store.turns import Turn
 from clawdbot.tools.registry import Ready
@@ -37,7 +38,8 @@ _HOUR_S = 3600.0
 class Rows:
     """What the store says at this moment; `user` is None where there is no such user any more.
 
-    `approvals` hold only those yeses whose giver could still give them.
+    `approvals` hold only those yeses whose giver could still give them; `ceiling` names the role
+    above which nobody may do anything in the turn's group, where it is in one.
     """
 
     user: User | None
@@ -45,6 +47,7 @@ class Rows:
     standing: tuple[Standing, ...]
     approvals: list[Approval]
     recent: Mapping[str, int]
+    ceiling: str = ""
 
 
 def read(tx: Tx, turn: Turn, limited: tuple[str, ...], now: float) -> Rows:
@@ -56,6 +59,7 @@ def read(tx: Tx, turn: Turn, limited: tuple[str, ...], now: float) -> Rows:
         standing=rights.standing(tx, turn.user_id, turn.conversation_id, now),
         approvals=[a for a in rights.of_turn(tx, turn.id) if _holds(tx, a, custom)],
         recent={tool: rights.calls(tx, turn.user_id, tool, now - _HOUR_S) for tool in limited},
+        ceiling=groups.ceiling(tx, turn.conversation_id, turn.to),
     )
 
 
@@ -147,6 +151,7 @@ class Rights:
             standing=rows.standing,
             approved=approved,
             recent=rows.recent.get(name, 0) + self._counted[name],
+            ceiling=ceiling_of(rows.ceiling, rows.custom),
         )
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "setup": "Set the assistant up: owner, language, model, Telegram.",
     "chat": "Talk to the assistant, or ask it one question.",
     "user": "List users and let strangers in.",
+    "group": "List groups, and say whom it answers there, when, and how much it may do.",
     "approval": "List what waits for a yes, and answer.",
     "plugin": "Write, test, trust, run and list plugins.",
     "skill": "List, show, trust and remove skills.",

@@ -12,8 +12,9 @@ from clawdbot.domain.inbound import Inbound
 from clawdbot.domain.messages import Message, Part, Role, Source
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Group
 from clawdbot.domain.text import spoken
-from clawdbot.store import conversations, inbox, people, rights
+from clawdbot.store import conversations, groups, inbox, people, rights
 from clawdbot.store.conversations import Conversation, Entry, Said, Summary
 from clawdbot.store.rights import Approval
 from clawdbot.store.turns import Turn
@@ -42,6 +43,7 @@ class Rows:
     words: list[bytes]
     history: list[Said]
     waiting: list[Approval]
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def begin(tx: Tx, turn: Turn, user: User, conversation: Conversation, inbound: I
 
 def scene_of(turn: Turn, rows: Rows) -> Scene:
     """Set the scene."""
-    user, summary = rows.user, rows.summary
+    user, summary, group = rows.user, rows.summary, rows.group or Group()
     inbounds = [inbox.decode(body) for body in rows.words]
     words = tuple(Message(role=Role.USER, parts=inbound.parts) for inbound in inbounds)
     return Scene(
@@ -77,13 +79,14 @@ def scene_of(turn: Turn, rows: Rows) -> Scene:
         conversation=turn.conversation_id,
         user=user,
         channel=turn.to.channel,
-        language=spoken("\n".join(message.text for message in words), user.language),
+        language=group.language or spoken("\n".join(m.text for m in words), user.language),
         route=rows.conversation.model,
         words=words,
         history=tuple(Past(_seen_by(user, s), s.tokens, s.position) for s in rows.history),
         summary=summary.body if summary else "",
         summary_tainted=bool(summary and summary.taint),
         waiting=tuple(call.tool for asked in rows.waiting for call in asked.plan.calls),
+        ceiling=rows.group.ceiling if rows.group is not None else "",
     )
 
 
@@ -103,6 +106,7 @@ def _read(tx: Tx, turn: Turn, user: User, conversation: Conversation, words: lis
         words=words,
         history=conversations.recent(tx, entry_of(turn), after, _HISTORY_MOST),
         waiting=[],
+        group=groups.of_turn(tx, turn.conversation_id, turn.to),
     )
 
 

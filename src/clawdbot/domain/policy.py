@@ -5,7 +5,7 @@ the database, never from a call's arguments. Two questions, two rules: is anythi
 others (`tainted`), and is what the call aims at `bound` by the requester's own words of this turn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -59,6 +59,8 @@ ROLES: Mapping[str, Role] = {
 GRAVE = frozenset({Effect.MONEY, Effect.ADMIN})
 # By these, what is private could leave.
 LEAVING = frozenset({Effect.EGRESS, Effect.MONEY})
+# What a group's ceiling says begins with this.
+HERE = "this group: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,14 @@ class Manifest:
     per_hour: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What a group allows at most, whoever speaks there: as much as a role."""
+
+    name: str
+    role: Role
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """For whom a turn acts, as they are now, and in which light.
@@ -107,6 +117,7 @@ class Context:
     standing: tuple[Standing, ...] = ()
     approved: bool = False
     recent: int = 0
+    ceiling: Ceiling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,18 +158,29 @@ Decision = Allow | Ask | Deny
 
 def role_of(user: User, custom: Mapping[str, Role]) -> Role:
     """Find a user's role; an unknown one may nothing."""
-    return ROLES.get(user.role) or custom.get(user.role, NOBODY)
+    return named(user.role, custom)
+
+
+def named(role: str, custom: Mapping[str, Role]) -> Role:
+    """Find a role by its name; an unknown one opens nothing."""
+    return ROLES.get(role) or custom.get(role, NOBODY)
+
+
+def ceiling_of(role: str, custom: Mapping[str, Role]) -> Ceiling | None:
+    """Make a ceiling of a role's name; empty: there is none."""
+    return Ceiling(role, named(role, custom)) if role else None
 
 
 def decide(context: Context, call: Wish) -> Allow | Ask | Deny:
     """Decide on one call in one context."""
-    manifest, effect, role = call.manifest, call.manifest.effect, context.role
-    within = effect in role.effects or manifest.name in role.allowed
-    if forbidden := _forbidden(context, manifest, within=within):
+    manifest, effect = call.manifest, call.manifest.effect
+    if forbidden := _forbidden(context, manifest):
         return Deny(forbidden)
     if manifest.public and effect is Effect.READ:
         return Allow("public")
-    trace = (f"{context.user.role} may {effect}" if within else f"{effect} needs an admin",)
+    within, trace = _has(context.role, manifest), tuple(_reach(context, manifest))
+    if context.ceiling is not None:
+        within = within and _has(context.ceiling.role, manifest)
     if context.approved:
         return Allow("approved", trace)
     if not within:
@@ -168,18 +190,40 @@ def decide(context: Context, call: Wish) -> Allow | Ask | Deny:
     return _weigh(context, call, trace)
 
 
-def _forbidden(context: Context, manifest: Manifest, *, within: bool) -> str:
+def _forbidden(context: Context, manifest: Manifest) -> str:
     """Name the rule by which nobody's yes helps, if there is one."""
     if context.user.disabled_at is not None:
         return "disabled user"
-    if manifest.name in context.role.denied:
-        return f"{context.user.role} may not use {manifest.name}"
-    public = manifest.public and manifest.effect is Effect.READ
-    if not public and not within and manifest.effect not in context.role.asks:
-        return f"{context.user.role} may not {manifest.effect}"
+    if barred := _barred(context.user.role, context.role, manifest):
+        return barred
+    ceiling = context.ceiling
+    if ceiling is not None and (barred := _barred(ceiling.name, ceiling.role, manifest)):
+        return f"{HERE}{barred}"
     if manifest.per_hour and context.recent >= manifest.per_hour:
         return f"more than {manifest.per_hour} calls an hour"
     return ""
+
+
+def _barred(name: str, role: Role, manifest: Manifest) -> str:
+    if manifest.name in role.denied:
+        return f"{name} may not use {manifest.name}"
+    public = manifest.public and manifest.effect is Effect.READ
+    able = public or _has(role, manifest) or manifest.effect in role.asks
+    return "" if able else f"{name} may not {manifest.effect}"
+
+
+def _has(role: Role, manifest: Manifest) -> bool:
+    return manifest.effect in role.effects or manifest.name in role.allowed
+
+
+def _reach(context: Context, manifest: Manifest) -> Iterator[str]:
+    """Tell what the role and the group's ceiling say of an effect."""
+    effect, ceiling = manifest.effect, context.ceiling
+    has = _has(context.role, manifest)
+    yield f"{context.user.role} may {effect}" if has else f"{effect} needs an admin"
+    if ceiling is not None:
+        has = _has(ceiling.role, manifest)
+        yield HERE + (f"{ceiling.name} may {effect}" if has else f"{effect} needs an admin")
 
 
 def _weigh(context: Context, call: Wish, trace: tuple[str, ...]) -> Allow | Ask:

@@ -140,6 +140,30 @@ class WhileBusy(StrEnum):
     INTERRUPT = "interrupt"
 
 
+class Answers(StrEnum):
+    """Whom we answer in a group: whoever the account's access lets in, all others too, or none."""
+
+    PAIRED = "paired"
+    EVERYBODY = "everybody"
+    NOBODY = "nobody"
+
+
+class Speaks(StrEnum):
+    """When we answer in a group: where we are named or replied to, or always."""
+
+    MENTIONED = "mentioned"
+    ALWAYS = "always"
+
+
+class Group(Section, frozen=True):
+    """What holds in a group; whoever speaks there may no more than the role `ceiling` does."""
+
+    answers: Answers = Answers.PAIRED
+    speaks: Speaks = Speaks.MENTIONED
+    ceiling: str = "member"
+    language: Literal["", "en", "zh"] = ""
+
+
 class Session(Section, frozen=True):
     """One block per channel account: how conversations are cut and who may hold them."""
 
@@ -152,6 +176,7 @@ class Session(Section, frozen=True):
     while_busy: WhileBusy = WhileBusy.QUEUE
     access: Access = Access.PAIRING
     allow: tuple[str, ...] = ()
+    group: Group = Group()
 
 
 class Account(Section, frozen=True):

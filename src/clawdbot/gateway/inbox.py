@@ -30,7 +30,7 @@ from clawdbot.domain.people import Level, User, shown
 from clawdbot.domain.ports import Clock, Db, Engine, Stream, Tx
 from clawdbot.domain.settings import Access, Limits, Session
 from clawdbot.domain.text import language_of, say
-from clawdbot.gateway import controls, linking, pairing
+from clawdbot.gateway import controls, groups, linking, pairing
 from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.controls import Control, Verdict, refused
 from clawdbot.gateway.media import attached, sent
@@ -166,9 +166,10 @@ class Inbox:
         policy = self._policy(inbound.to.channel, inbound.to.account)
         if inbound.kind is InboundKind.UNREADABLE:
             return Verdict(decision=Decision(outcome=Outcome.UNREADABLE, keep=True))
-        if inbound.kind is InboundKind.NOISE or not inbound.addressed:
+        group = groups.heard(tx, inbound, policy.group, drawn)
+        if inbound.kind is InboundKind.NOISE or not groups.meant(inbound, group):
             return refused("not for us")
-        user = _who(tx, inbound, policy, drawn)
+        user = groups.speaking(tx, inbound, _who(tx, inbound, policy, drawn), group, drawn)
         if (code := linking.typed(_words(inbound))) is not None and _in_private(inbound):
             return self._link(tx, inbound, user, code, policy, drawn)
         if user is None:
@@ -286,8 +287,7 @@ class Inbox:
         newcomer = User(drawn.user, "", Level.MEMBER, "en", control.user.timezone)
         welcome = pairing.admit(control.tx, code, None, newcomer, now=drawn.now)
         verdict = controls.reply(control, "{name} is let in.", name=welcome.user.name)
-        released = self._release(control.tx, welcome, drawn)
-        verdict.add(released)
+        verdict.add(self._release(control.tx, welcome, drawn))
         return verdict
 
     def _release(self, tx: Tx, welcome: pairing.Welcome, drawn: Drawn) -> Verdict:

@@ -4,11 +4,11 @@ A stranger's own message never pairs. Works inside the caller's transaction.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.inbound import Inbound
-from clawdbot.domain.people import User, shown
+from clawdbot.domain.people import Level, User, shown
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Limits
 from clawdbot.domain.text import language_of
@@ -77,9 +77,12 @@ def knock(
 def admit(tx: Tx, code_hash: str, user: User | None, newcomer: User, *, now: float) -> Welcome:
     """Use a code up: link its stranger to `user`, or to `newcomer` under the stranger's name.
 
-    Raises BadInput where the code is unknown or too old.
+    Who was a guest in a group stays the same user. Raises BadInput where the code is unknown or
+    too old.
     """
     pairing = _found(tx, code_hash, now)
+    if user is None:
+        user = _promoted(tx, pairing, newcomer.role)
     if user is None:
         user = User(
             id=newcomer.id,
@@ -99,6 +102,14 @@ def refuse(tx: Tx, code_hash: str, *, now: float) -> Pairing:
     pairing = _found(tx, code_hash, now)
     people.close_pairings(tx, pairing.platform, pairing.external, "refused")
     return pairing
+
+
+def _promoted(tx: Tx, pairing: Pairing, role: str) -> User | None:
+    guest = people.by_identity(tx, people.in_groups(pairing.platform), pairing.external)
+    if guest is None or guest.disabled_at is not None or guest.role != Level.GUEST:
+        return None
+    people.set_role(tx, guest.id, role)
+    return replace(guest, role=role)
 
 
 def _found(tx: Tx, code_hash: str, now: float) -> Pairing:

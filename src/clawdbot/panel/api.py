@@ -13,6 +13,7 @@ from clawdbot.panel.additions import Additions
 from clawdbot.panel.audit import Trail
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.clients import Clients
+from clawdbot.panel.groups import Groups
 from clawdbot.panel.invitations import Invitations
 from clawdbot.panel.models import Models
 from clawdbot.panel.overview import Overview
@@ -79,6 +80,9 @@ OPERATIONS = (
     Operation("POST", "/channels/{kind}/{account}/pause", Channels.pause, Area.CHANNELS),
     Operation("POST", "/channels/{kind}/{account}/resume", Channels.resume, Area.CHANNELS),
     Operation("DELETE", "/channels/{kind}/{account}", Channels.remove, Area.CHANNELS),
+    Operation("GET", "/groups", Groups.listed, Area.CHANNELS),
+    Operation("GET", "/groups/{id}", Groups.shown, Area.CHANNELS),
+    Operation("PATCH", "/groups/{id}", Groups.alter, Area.CHANNELS),
     Operation("GET", "/models", Models.known, Area.MODELS),
     Operation("PUT", "/models/providers", Models.keep_provider, Area.MODELS),
     Operation("PUT", "/models/routes", Models.keep_route, Area.MODELS),
@@ -144,4 +148,5 @@ CALLS: tuple[Call, ...] = (
     *(Skills.listed, Skills.shown, Skills.trust, Skills.remove),
     *(Servers.listed, Servers.shown, Servers.trust),
     *(Users.listed, Users.alter, Users.knocking, Users.admit, Users.refuse),
+    *(Groups.listed, Groups.shown, Groups.alter),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from clawdbot.domain.people import Level, User
-from clawdbot.domain.policy import NOBODY, ROLES, Effect, Role
+from clawdbot.domain.policy import Effect, Role, named
 
 # What a built-in level may beyond its table: answer, stop and look after others.
 _RANKS: Mapping[str, int] = {Level.OWNER: 2, Level.ADMIN: 1}
@@ -16,7 +16,7 @@ def may_give(
     if giver == Level.OWNER:
         return True
     within = _RANKS.get(role, 0) <= _RANKS.get(giver, 0)
-    return within and covers(_named(giver, custom), _named(role, custom), tools)
+    return within and covers(named(giver, custom), named(role, custom), tools)
 
 
 def may_touch(
@@ -40,10 +40,6 @@ def covers(mine: Role, theirs: Role, tools: Mapping[str, Effect]) -> bool:
         and all(_has(mine, tool, tools) for tool in theirs.allowed - theirs.denied)
         and not any(_could(theirs, tool, tools) for tool in mine.denied)
     )
-
-
-def _named(name: str, custom: Mapping[str, Role]) -> Role:
-    return ROLES.get(name) or custom.get(name, NOBODY)
 
 
 def _has(role: Role, tool: str, tools: Mapping[str, Effect]) -> bool:

@@ -27,9 +27,15 @@ class Places:
         return await framed(self._with, "overview", request, caller, values)
 
     async def channels(self, request: web.Request, caller: Caller) -> web.Response:
-        """Show the accounts, and what one of each kind can be set to."""
-        channels = self._with.offered.channels
-        values = {"accounts": await channels.listed(), "kinds": await channels.kinds()}
+        """Show the accounts, what one of each kind can be set to, and the groups."""
+        channels, staff = self._with.offered.channels, self._with.staff
+        roles = await staff.roles.listed(caller)
+        values = {
+            "accounts": await channels.listed(),
+            "kinds": await channels.kinds(),
+            "groups": await staff.groups.listed(caller),
+            "roles": [role.name for role in roles if role.mine],
+        }
         return await framed(self._with, "channels", request, caller, values)
 
     async def models(self, request: web.Request, caller: Caller) -> web.Response:

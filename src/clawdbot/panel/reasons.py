@@ -2,7 +2,7 @@
 
 import re
 
-from clawdbot.domain.policy import Allow, Ask, Decision, Effect
+from clawdbot.domain.policy import HERE, Allow, Ask, Decision, Effect
 from clawdbot.domain.text import say
 
 # What may be done by an effect, after "may".
@@ -48,6 +48,9 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def reason(rule: str, language: str) -> str:
     """Put a rule, or a line of a trace, into words; an unknown one is shown as it is."""
+    if rule.startswith(HERE):
+        told = reason(rule.removeprefix(HERE), language)
+        return say(language, "What this group allows at most: {rule}", rule=told)
     for pattern, english in _SENTENCES:
         if found := pattern.fullmatch(rule):
             values = found.groupdict()

@@ -1,9 +1,10 @@
-"""The parts that look after people, on one book."""
+"""The parts that look after people and groups, on one book."""
 
 from dataclasses import dataclass, field
 
 from clawdbot.gateway.logins import Logins
 from clawdbot.panel.clients import Clients
+from clawdbot.panel.groups import Groups
 from clawdbot.panel.invitations import Invitations
 from clawdbot.panel.own import Own
 from clawdbot.panel.register import Register
@@ -26,6 +27,7 @@ class Staff:
     own: Own = field(init=False)
     clients: Clients = field(init=False)
     second: Second = field(init=False)
+    groups: Groups = field(init=False)
 
     def __post_init__(self) -> None:
         """Put the parts together."""
@@ -34,11 +36,12 @@ class Staff:
         self.own = Own(self.register, self.logins)
         self.clients = Clients(self.register, self.logins)
         self.second = Second(self.register, self.logins, self.vault)
+        self.groups = Groups(self.register)
 
     @property
     def parts(self) -> tuple[object, ...]:
         """List what a command or a program may ask."""
         return (
             *(self.users, self.roles, self.invitations),
-            *(self.own, self.clients, self.second),
+            *(self.own, self.clients, self.second, self.groups),
         )

@@ -37,6 +37,11 @@ def by_identity(tx: Tx, platform: str, external: str) -> User | None:
     return tx.one(User, "people.by_identity", platform=platform, external=external)
 
 
+def in_groups(platform: str) -> str:
+    """Name a platform's accounts that are somebody's in groups only."""
+    return f"{platform}:groups"
+
+
 def get(tx: Tx, user: str) -> User | None:
     """Read a user."""
     return tx.one(User, "people.get", id=user)

@@ -17,7 +17,17 @@ from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Call, Source
 from clawdbot.domain.people import User
-from clawdbot.domain.policy import Context, Deny, Manifest, Role, Wish, decide, role_of
+from clawdbot.domain.policy import (
+    Ceiling,
+    Context,
+    Deny,
+    Manifest,
+    Role,
+    Wish,
+    ceiling_of,
+    decide,
+    role_of,
+)
 from clawdbot.domain.ports import Tx
 from clawdbot.tools.schema import arguments_of, schema_of
 
@@ -159,10 +169,10 @@ class Registry:
         return [entry.tool for entry in self._known().values()]
 
     def offered(
-        self, user: User, custom: Mapping[str, Role] = _NO_ROLES
+        self, user: User, custom: Mapping[str, Role] = _NO_ROLES, ceiling: str = ""
     ) -> tuple[tuple[Tool, msgspec.Raw], ...]:
         """List what a user may ask for at all, each with its arguments' JSON Schema."""
-        return self._allowed(user, role_of(user, custom))
+        return self._allowed(user, role_of(user, custom), ceiling_of(ceiling, custom))
 
     def call(self, grant: Grant, call: Call) -> Ready:
         """Bind a call's arguments; ToolFailed when the tool or an argument is unknown or wrong."""
@@ -176,8 +186,10 @@ class Registry:
         taint = grant.tainted or not (manifest.public or manifest.trusted)
         return Ready(tool=entry.tool, arguments=arguments, taint=taint, grant=grant)
 
-    def _weighed(self, user: User, role: Role) -> tuple[tuple[Tool, msgspec.Raw], ...]:
-        context = Context(user=user, role=role, tainted=False)
+    def _weighed(
+        self, user: User, role: Role, ceiling: Ceiling | None
+    ) -> tuple[tuple[Tool, msgspec.Raw], ...]:
+        context = Context(user=user, role=role, tainted=False, ceiling=ceiling)
         return tuple(
             (entry.tool, entry.schema)
             for entry in self._known().values()

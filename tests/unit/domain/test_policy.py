@@ -10,6 +10,7 @@ from clawdbot.domain.binding import Given, Sink, SinkKind
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.policy import (
     GRAVE,
+    HERE,
     ROLES,
     Allow,
     Ask,
@@ -20,6 +21,7 @@ from clawdbot.domain.policy import (
     Manifest,
     Role,
     Wish,
+    ceiling_of,
     decide,
     role_of,
 )
@@ -162,3 +164,55 @@ def test_more_taint_never_allows_more(level: str, effect: Effect, own: bool, to:
         for taint in (False, True)
     )
     assert tainted <= clean
+
+
+def _rank(decision: Decision) -> int:
+    """Order what was decided, from a no to a yes that nobody is asked for."""
+    match decision:
+        case Deny():
+            return 0
+        case Ask():
+            return 1 if decision.admin else 2
+        case Allow():
+            return 3
+
+
+@pytest.mark.parametrize(("level", "ceiling", "effect"), list(product(LEVELS, LEVELS, Effect)))
+def test_in_a_group_nobody_may_more_than_its_ceiling(
+    level: str, ceiling: str, effect: Effect
+) -> None:
+    for kind, to, standing, tainted in product(
+        ["plain", "own", "public"], [ANN, EVE], [False, True], [False, True]
+    ):
+        manifest = Manifest(
+            name="t", effect=effect, own=kind == "own", public=kind == "public", sinks=(TO,)
+        )
+        stands = (Standing(id="s", tool="t", pattern={"to": to}),) if standing else ()
+        alone, most = (
+            replace(_context(role, tainted=tainted), standing=stands) for role in (level, ceiling)
+        )
+        decision = _decided(replace(alone, ceiling=ceiling_of(ceiling, {})), manifest, to)
+        free = _decided(alone, manifest, to)
+        assert min(_rank(free), _rank(_decided(most, manifest, to))) == _rank(decision)
+        if _rank(decision) < _rank(free):
+            here = [line for line in (decision.rule, *decision.trace) if line.startswith(HERE)]
+            assert [ceiling in here[0] or "needs an admin" in here[0]] == [True]
+
+
+def test_a_group_says_what_it_allows_at_most() -> None:
+    manifest = Manifest(name="t", effect=Effect.EXEC)
+    guest, member = (ceiling_of(role, {}) for role in ("guest", "member"))
+    owner = _context("owner")
+    no = decide(replace(owner, ceiling=guest, approved=True), Wish(manifest=manifest))
+    assert Deny("this group: guest may not exec") == no
+    asks = decide(replace(owner, ceiling=member), Wish(manifest=manifest))
+    trace = ("owner may exec", "this group: exec needs an admin")
+    assert Ask("needs an admin", trace, admin=True) == asks
+    yes = decide(replace(owner, ceiling=member, approved=True), Wish(manifest=manifest))
+    assert Allow("approved", trace) == yes
+
+
+def test_a_group_whose_role_is_gone_allows_what_anybody_may() -> None:
+    context = replace(_context("owner"), ceiling=ceiling_of("gone", {}))
+    for effect in Effect:
+        assert isinstance(decide(context, Wish(manifest=Manifest(name="t", effect=effect))), Deny)

@@ -174,6 +174,7 @@ def _inbound(update: api.Update, bot: api.User, account: str) -> Inbound:
         reply_to=str(target.message_id) if target else "",
         addressed=_is_addressed(message, bot),
         album=message.media_group_id,
+        title=message.chat.title,
     )
 
 

@@ -1,0 +1,68 @@
+"""Group chats that we were in, each with a policy of its own."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from clawdbot.domain.inbound import Address
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Group
+from clawdbot.store.sql import values
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A group: the receiver and the chat tell it from others; `name` is the platform's."""
+
+    id: str
+    receiver: str
+    chat: str
+    channel: str
+    account: str
+    name: str
+    answers: str
+    speaks: str
+    ceiling: str
+    language: str
+    created_at: float
+    seen_at: float
+
+    @property
+    def policy(self) -> Group:
+        """Read the policy."""
+        return msgspec.convert(self, Group, from_attributes=True)
+
+
+def heard(tx: Tx, group: Kept) -> Kept:
+    """Note that something came from a group, new or known, and read it as it stands."""
+    return tx.one(Kept, "groups.heard", **values(group)) or group
+
+
+def of_turn(tx: Tx, conversation: str, to: Address) -> Group | None:
+    """Find the policy of the group that a conversation's turn answers in; None in a direct chat."""
+    if not to.group:
+        return None
+    found = tx.one(Kept, "groups.of_turn", conversation_id=conversation, chat=to.chat)
+    return found.policy if found is not None else Group()
+
+
+def ceiling(tx: Tx, conversation: str, to: Address) -> str:
+    """Name the role that bounds a turn in a group; empty in a direct chat."""
+    group = of_turn(tx, conversation, to)
+    return group.ceiling if group is not None else ""
+
+
+def listed(tx: Tx) -> list[Kept]:
+    """List the groups, the latest heard first."""
+    return tx.all(Kept, "groups.list")
+
+
+def get(tx: Tx, id_: str) -> Kept | None:
+    """Read a group."""
+    return tx.one(Kept, "groups.get", id=id_)
+
+
+def put(tx: Tx, id_: str, policy: Group) -> None:
+    """Keep a group's policy."""
+    given = {"answers": policy.answers, "speaks": policy.speaks, "ceiling": policy.ceiling}
+    tx.run("groups.put", id=id_, language=policy.language, **given)

@@ -1,0 +1,33 @@
+-- name: groups.heard
+-- Note that something came from a group; a known one keeps its policy.
+INSERT INTO group_chats (id, receiver, chat, channel, account, name, answers, speaks, ceiling, language,
+                         created_at, seen_at)
+VALUES (:id, :receiver, :chat, :channel, :account, :name, :answers, :speaks, :ceiling, :language,
+        :created_at, :seen_at)
+ON CONFLICT (receiver, chat) DO UPDATE SET
+    name = CASE WHEN excluded.name = '' THEN group_chats.name ELSE excluded.name END,
+    channel = excluded.channel, account = excluded.account, seen_at = excluded.seen_at
+RETURNING id, receiver, chat, channel, account, name, answers, speaks, ceiling, language, created_at,
+          seen_at;
+
+-- name: groups.of_turn
+-- Find the group that a conversation's turn answers in.
+SELECT g.id, g.receiver, g.chat, g.channel, g.account, g.name, g.answers, g.speaks, g.ceiling, g.language,
+       g.created_at, g.seen_at
+FROM conversations c JOIN group_chats g ON g.receiver = c.receiver
+WHERE c.id = :conversation_id AND g.chat = :chat;
+
+-- name: groups.list
+-- List the groups, the latest heard first.
+SELECT id, receiver, chat, channel, account, name, answers, speaks, ceiling, language, created_at, seen_at
+FROM group_chats ORDER BY seen_at DESC, id LIMIT 500;
+
+-- name: groups.get
+-- Read a group.
+SELECT id, receiver, chat, channel, account, name, answers, speaks, ceiling, language, created_at, seen_at
+FROM group_chats WHERE id = :id;
+
+-- name: groups.put
+-- Keep a group's policy.
+UPDATE group_chats SET answers = :answers, speaks = :speaks, ceiling = :ceiling, language = :language
+WHERE id = :id;

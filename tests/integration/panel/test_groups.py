@@ -1,0 +1,197 @@
+"""Groups: whom the assistant answers there, when, in which language, and how much at most.
+
+Covers clawdbot.panel.groups, clawdbot.gateway.groups and clawdbot.store.groups.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from clawdbot.panel.groups import GroupShown
+from tests.fakes.telegram import TOKEN, UNLIMITED, Shown, TelegramServer
+from tests.integration.gateway.conftest import JSON
+from tests.integration.gateway.test_approvals import PAY, Bank
+from tests.integration.panel.conftest import (
+    Browser,
+    Running,
+    add_user,
+    browsing,
+    running,
+    write,
+)
+from tests.patience import PATIENCE_S
+
+ANN, BOB, OWNER = 1001, 1002, 1009
+GROUP, OTHER = -1001234567890, -1001234567891
+US = "@clawdbot_test_bot"
+WAITS = "This needs a yes. I have asked in private, and on the panel."
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[TelegramServer]:
+    async with TelegramServer(pace=UNLIMITED) as server:
+        await server.add_group(GROUP, "Friends\u202e of Ann")
+        yield server
+
+
+@asynccontextmanager
+async def opened(
+    home: Path,
+    telegram: TelegramServer,
+    bank: Bank | None = None,
+    access: str = "allowlist",
+    **group: str,
+) -> AsyncIterator[tuple[Running, Browser]]:
+    """Run a service in a group; its owner is logged in, and known on Telegram."""
+    session: JSON = {"access": access, "allow": [str(ANN)], "group": group}
+    bot = {"token": TOKEN, "base_url": telegram.url, "pace": "off", "session": session}
+    tools = bank.tools if bank is not None else ()
+    channels = {"telegram": {"main": bot}}
+    async with running(home, PAY, tools=tools, channels=channels) as service:
+        if not (home / "settings.yaml").exists():
+            await service.set_up("Olga")
+            row = ("telegram", str(OWNER), "Olga", 1.0)
+            sql = "INSERT INTO identities SELECT ?, ?, id, ?, ? FROM users WHERE role = 'owner'"
+            write(service, sql, row)
+        async with browsing(service) as browser:
+            await browser.log_in("Olga")
+            yield service, browser
+
+
+async def groups(browser: Browser) -> list[GroupShown]:
+    """List the groups."""
+    page = await browser.call("GET", "/groups")
+    assert 200 == page.status, page.text
+    return msgspec.json.decode(page.text, type=list[GroupShown])
+
+
+async def heard(browser: Browser) -> GroupShown:
+    """Wait until the group is known."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := await groups(browser)):
+            await asyncio.sleep(0.01)
+    return found[0]
+
+
+async def change(browser: Browser, group: GroupShown, **wish: str) -> None:
+    """Change a group's policy."""
+    page = await browser.call("PATCH", f"/groups/{group.id}", wish)
+    assert 200 == page.status, page.text
+
+
+def said(*texts: str) -> Callable[[list[Shown]], bool]:
+    return lambda chat: list(texts) == [shown.text for shown in chat if shown.from_bot]
+
+
+async def test_a_group_is_listed_from_its_first_message_on_with_its_accounts_policy(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(short_home, telegram, ceiling="guest", language="zh") as (_, browser):
+        await telegram.user_says(GROUP, BOB, "nobody speaks to it")
+        group = await heard(browser)
+        assert ("Friends of Ann", "telegram", "main") == (group.name, group.channel, group.account)
+        policy = (group.answers, group.speaks, group.ceiling, group.language)
+        assert ("paired", "mentioned", "guest", "zh") == policy
+        page = (await browser.get("/channels")).text
+        assert "Friends of Ann" in page
+        assert "In a group it never asks for an approval" in page
+        await telegram.user_says(GROUP, ANN, f"{US} /new")
+        await telegram.wait_for(GROUP, said("新对话开始。"))
+        await telegram.user_says(GROUP, ANN, f"{US} what is this about")
+        await telegram.wait_for(GROUP, lambda chat: "echo" in chat[-1].text)
+        assert group.seen_at < (await groups(browser))[0].seen_at
+        # What the account says of new groups changes no group that is there.
+        await change(browser, group, ceiling="admin")
+    async with opened(short_home, telegram, ceiling="member") as (_, browser):
+        assert "admin" == (await groups(browser))[0].ceiling
+
+
+async def test_a_group_answers_whom_and_when_its_policy_says(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(short_home, telegram) as (_, browser):
+        await telegram.user_says(GROUP, BOB, f"{US} a stranger asks")
+        await telegram.user_says(GROUP, ANN, "not to it")
+        await telegram.user_says(GROUP, ANN, f"{US} one")
+        await telegram.wait_for(GROUP, said("echo: one"))
+        group = await heard(browser)
+        await change(browser, group, answers="everybody", speaks="always")
+        await telegram.user_says(GROUP, BOB, "two")
+        await telegram.wait_for(GROUP, said("echo: one", "echo: two"))
+        await change(browser, group, answers="nobody")
+        await telegram.user_says(GROUP, ANN, f"{US} three")
+        await telegram.user_says(GROUP, OWNER, f"{US} /stop")
+        # Another group has its own.
+        await telegram.add_group(OTHER, "Others")
+        await telegram.user_says(OTHER, ANN, f"{US} four")
+        await telegram.wait_for(OTHER, said("echo: four"))
+        assert said("echo: one", "echo: two")(await telegram.chat(GROUP))
+
+
+async def test_a_guest_of_a_group_is_a_stranger_in_private_and_one_user_once_let_in(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(
+        short_home, telegram, access="pairing", answers="everybody", speaks="always"
+    ) as (_, browser):
+        await telegram.user_says(GROUP, BOB, "hello")
+        await telegram.wait_for(GROUP, said("echo: hello"))
+        await telegram.user_says(BOB, BOB, "and in private?")
+        await telegram.wait_for(BOB, lambda chat: "I do not know you yet." in chat[-1].text)
+        [knock] = msgspec.json.decode((await browser.call("GET", "/knocks")).text)
+        before = msgspec.json.decode((await browser.call("GET", "/people")).text)
+        assert ["owner", "guest"] == [person["role"] for person in before]
+        await browser.call("POST", f"/knocks/{knock['id']}", {"role": "member"})
+        await telegram.wait_for(BOB, lambda chat: chat[-1].text == "echo: and in private?")
+        after = msgspec.json.decode((await browser.call("GET", "/people")).text)
+        assert ["owner", "member"] == [person["role"] for person in after]
+        assert [p["id"] for p in before] == [p["id"] for p in after]
+
+
+async def test_nobody_has_more_done_in_a_group_than_it_allows(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    bank = Bank()
+    async with opened(short_home, telegram, bank) as (_, browser):
+        await telegram.user_says(OWNER, OWNER, "hello")
+        await telegram.wait_for(OWNER, said("echo: hello"))
+        await telegram.user_says(GROUP, OWNER, f"{US} pay the rent")
+        await telegram.wait_for(GROUP, lambda chat: WAITS in chat[-1].text)
+        question = (await telegram.wait_for(OWNER, lambda chat: bool(chat[-1].buttons)))[-1]
+        assert ["Yes, once", "No"] == [b.text for row in question.buttons for b in row]
+        # What is lowered while a question waits holds at the act, whoever said yes.
+        await change(browser, await heard(browser), ceiling="guest")
+        await telegram.user_clicks(OWNER, OWNER, question.id, "Yes, once")
+        await telegram.wait_for(GROUP, lambda chat: WAITS not in chat[-1].text)
+        assert [] == bank.paid
+        trail = msgspec.json.decode((await browser.call("GET", "/audit?what=pay")).text)
+        assert "this group: guest may not money" in str(trail)
+
+
+async def test_a_group_allows_no_more_than_whoever_sets_it_may_give(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(short_home, telegram, ceiling="owner") as (service, browser):
+        await telegram.user_says(GROUP, BOB, "hello")
+        group = await heard(browser)
+        add_user(service, "Adam", role="admin")
+        add_user(service, "Mia")
+        async with browsing(service) as other:
+            await other.log_in("Mia")
+            assert 403 == (await other.call("GET", "/groups")).status
+            assert 403 == (await other.call("PATCH", f"/groups/{group.id}", {})).status
+        async with browsing(service) as other:
+            await other.log_in("Adam")
+            await change(other, group, ceiling="owner", speaks="always")
+            await change(other, group, ceiling="member")
+            page = await other.call("PATCH", f"/groups/{group.id}", {"ceiling": "owner"})
+            assert 403 == page.status
+        page = await browser.call("PATCH", f"/groups/{group.id}", {"ceiling": "emperor"})
+        assert 400 == page.status
+        assert 404 == (await browser.call("PATCH", "/groups/none", {})).status
+        trail = (await browser.call("GET", "/audit?what=group.alter")).text
+        assert 2 == trail.count('"group.alter"')
