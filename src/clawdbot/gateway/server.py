@@ -43,7 +43,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _STATUS: tuple[tuple[type[Failure], int], ...] = (
     (Forged, 401),

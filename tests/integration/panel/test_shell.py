@@ -50,3 +50,11 @@ async def test_open_pages_hear_of_who_knocks(service: Running, browser: Browser)
     second = await socket.receive_json(timeout=20)
     assert ("pulse", 1) == (second["board"], second["data"]["knocks"])
     await socket.close()
+
+
+async def test_only_the_chat_may_hear(browser: Browser) -> None:
+    heard = {
+        path: "microphone=(self)" in (await browser.get(path)).headers["Permissions-Policy"]
+        for path in ("/chat", "/overview", "/settings", "/me", "/nowhere")
+    }
+    assert ["/chat"] == [path for path, may in heard.items() if may]
