@@ -21,6 +21,7 @@ from clawdbot.gateway.route import Caller
 from clawdbot.panel import authority
 from clawdbot.store import logins, people, rights, turns
 from clawdbot.store.audit import Entry, Kind
+from clawdbot.tools.plugins import declared
 from clawdbot.tools.registry import Registry
 
 R = TypeVar("R")
@@ -37,11 +38,16 @@ class Change:
     actor: User
     now: float
     custom: Mapping[str, Role]
-    tools: Mapping[str, Effect]
+    manifests: Mapping[str, Manifest]
     record: Record
     cut: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def tools(self) -> dict[str, Effect]:
+        """Tell the effect of every tool."""
+        return {name: manifest.effect for name, manifest in self.manifests.items()}
 
     def person(self, who: str) -> User:
         """Find a user by id or name; raises Missing."""
@@ -120,10 +126,6 @@ class Register:
     shelf: dict[str, Role]
     openings: Openings = field(default_factory=Openings)
 
-    def manifests(self) -> list[Manifest]:
-        """List what every tool declares."""
-        return [tool.manifest for tool in self.registry.all()]
-
     async def change(
         self, caller: Caller, fn: Callable[[Change], R], area: Area | None = Area.PEOPLE
     ) -> R:
@@ -163,6 +165,11 @@ class Register:
             actor=actor,
             now=now,
             custom=rights.roles(tx),
-            tools={manifest.name: manifest.effect for manifest in self.manifests()},
+            manifests=self._manifests(tx),
             record=self.record,
         )
+
+    def _manifests(self, tx: Tx) -> dict[str, Manifest]:
+        """Find what every tool declares, of a plugin that nobody used yet as it was trusted."""
+        known = {manifest.name: manifest for manifest in declared(tx)}
+        return known | {tool.manifest.name: tool.manifest for tool in self.registry.all()}

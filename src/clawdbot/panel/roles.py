@@ -159,7 +159,7 @@ class Roles:
     def _explained(self, change: Change, user: User, which: Which) -> list[Explained]:
         tx, now = change.tx, change.now
         standing = rights.standing(tx, user.id, "", now) if user.id else ()
-        found = [m for m in self._book.manifests() if which.tool in {"", m.name}]
+        found = [m for m in change.manifests.values() if which.tool in {"", m.name}]
         if not found:
             raise Missing("There is no tool of that name.")
         return [self._told(change, user, manifest, standing) for manifest in found]

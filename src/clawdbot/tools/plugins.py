@@ -173,19 +173,9 @@ class Plugins:
             user, given, heard = grant.user.id, given | named, hearing(row.name, grant.tell)
             return _text(await self._call(row, user, function, given, files, heard))
 
-        manifest = Manifest(
-            name=function.name,
-            effect=function.acts,
-            sinks=sinks_of(function),
-            hosts=function.hosts,
-            paths=function.paths,
-            secrets=function.secrets,
-            private=bool(function.paths or function.secrets),
-            digest=row.hash,
-        )
         reads = function.acts is Effect.READ
         return Tool(
-            manifest=manifest,
+            manifest=_manifest(row, function),
             description=function.description or f"{function.name} of the plugin {row.name}",
             read=call if reads else None,
             act=None if reads else call,
@@ -262,6 +252,25 @@ class Row:
     installed: bool
     told: bytes
     functions: tuple[Function, ...]
+
+
+def declared(tx: Tx) -> list[Manifest]:
+    """List what the functions of all trusted plugins may, without opening one."""
+    rows = map(_decision, plugins.listed(tx))
+    return [_manifest(row, function) for row in rows for function in row.functions]
+
+
+def _manifest(row: Row, function: Function) -> Manifest:
+    return Manifest(
+        name=function.name,
+        effect=function.acts,
+        sinks=sinks_of(function),
+        hosts=function.hosts,
+        paths=function.paths,
+        secrets=function.secrets,
+        private=bool(function.paths or function.secrets),
+        digest=row.hash,
+    )
 
 
 def _decision(row: Trusted) -> Row:

@@ -10,8 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from tests.integration.panel.conftest import Browser, Running, add_user, browsing, write
+from tests.integration.panel.conftest import (
+    Browser,
+    Running,
+    add_user,
+    browsing,
+    running,
+    write,
+)
 
 COUNT = """\
 from pathlib import Path
@@ -197,3 +205,21 @@ def rows(service: Running) -> list[tuple[str, str]]:
     """List the effects on record, as who had them."""
     with closing(sqlite3.connect(service.home / "data/clawdbot.db")) as db:
         return db.execute("SELECT what, rule FROM audit WHERE kind = 'effect'").fetchall()
+
+
+async def test_rights_tell_of_a_trusted_plugin_that_nobody_opened_yet(
+    service: Running, browser: Browser, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    async with running(tmp_path_factory.mktemp("o")) as other, browsing(other) as ann:
+        await other.set_up()
+        lay(other, tmp_path)
+        await ann.log_in()
+        assert 204 == await trust(ann, "count")
+        with closing(sqlite3.connect(other.home / "data/clawdbot.db")) as db:
+            [row] = db.execute("SELECT * FROM plugins").fetchall()
+    write(service, f"INSERT INTO plugins VALUES ({', '.join('?' * len(row))})", row)
+    rights = msgspec.json.decode((await browser.call("GET", "/roles/guest/rights")).text)
+    found = {each["tool"]: each for each in rights}
+    assert ("write", "deny") == (found["count"]["effect"], found["count"]["clean"]["answer"])
+    wish = {"effects": ["read"], "allowed": ["count"]}
+    assert 204 == (await browser.call("PUT", "/roles/clerk", wish)).status
