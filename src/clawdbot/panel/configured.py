@@ -1,7 +1,7 @@
 """Sections of the settings as forms show them, and the hand that changes what is ours to change.
 
-A secret never comes out; typed anew it is sealed for its section's own address. What a file of the
-user's or the environment fixes stays there.
+A secret never comes out; typed anew it is sealed for its section's own address, and forgotten with
+the last that names it. What a file of the user's or the environment fixes stays there.
 """
 
 import re
@@ -22,6 +22,7 @@ from clawdbot.gateway.custody import Custody, Keep
 from clawdbot.gateway.setup import Save
 from clawdbot.models.request import Provider as Codec
 from clawdbot.store.secrets import PREFIX
+from clawdbot.tools.plugins import declared
 
 _ADDRESSES = ("url", "base_url")
 _OURS = ("settings.yaml", "default")
@@ -96,6 +97,20 @@ class Configured:
         below = (o for key, o in self.settled.origins.items() if f"{key}.".startswith(f"{at}."))
         return next((origin for origin in below if not origin.startswith(_OURS)), "")
 
+    def named(self) -> set[str]:
+        """Name the sealed secrets that the settings name, as they are written now."""
+        now = self.settled.written()
+        return {
+            each.reveal().removeprefix(PREFIX)
+            for each in secrets_of(now.core, now.channels)
+            if each.reveal().startswith(PREFIX)
+        }
+
+    def hand(self, who: User) -> Custody:
+        """Do something with secrets in the name of whoever asks."""
+        of = self.custody
+        return Custody(db=of.db, clock=of.clock, vault=of.vault, audit=of.audit, by=who.id)
+
     async def change(
         self,
         who: User,
@@ -130,12 +145,20 @@ class Configured:
     ) -> None:
         if not values:
             return
-        save = self.settled.prepare(values, ())
+        save, hand, named = self.settled.prepare(values, ()), self.hand(who), self.named()
         for keep in keeps:
-            await self.custody.keep_secret(keep)
+            await hand.keep_secret(keep)
         await self.custody.note(what, at or "settings", who.id)
         save()
+        # Last: the settings never name what is not there.
+        for name in await self._left(named - self.named()):
+            await hand.forget_secret(Keep(name=name))
         self.reload()
+
+    async def _left(self, names: set[str]) -> set[str]:
+        """Find the sealed secrets, of some, that no trusted plugin uses either."""
+        used = {name for m in await self.custody.db.read(declared) for name in m.secrets}
+        return names & {each.name for each in await self.custody.secrets()} - used
 
     def _keep(
         self,
@@ -196,6 +219,20 @@ def changes(before: tuple[Setting, ...], given: Given) -> tuple[dict[str, Value]
     if moved and set(kept) - secrets.keys():
         raise BadInput("A key is sent to no other address than it was given for. Type it anew.")
     return changed, secrets
+
+
+def secrets_of(core: Core, channels: Channels) -> list[Secret]:
+    """Find every secret of the settings."""
+    found: list[Secret] = []
+
+    def look(value: object) -> str:
+        if not isinstance(value, Secret):
+            raise TypeError(value)
+        found.append(value)
+        return ""
+
+    msgspec.to_builtins((core, channels), enc_hook=look)
+    return found
 
 
 def joined(at: str, key: str) -> str:

@@ -10,14 +10,19 @@ from typing import get_origin
 import msgspec
 
 from clawdbot.domain.errors import BadInput
-from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Core
 from clawdbot.gateway.custody import Custody, Keep
 from clawdbot.gateway.route import Caller
 from clawdbot.ops.lines import Redactor
 from clawdbot.ops.values import texts
-from clawdbot.panel.configured import Channels, Configured, Given, Setting, changes, joined
-from clawdbot.store.secrets import PREFIX
+from clawdbot.panel.configured import (
+    Configured,
+    Given,
+    Setting,
+    changes,
+    joined,
+    secrets_of,
+)
 
 _MASK = "****"
 _TOP = ""
@@ -94,21 +99,21 @@ class Settings:
 
     async def keep_secret(self, caller: Caller, wish: Keep) -> None:
         """Set a secret; starts the service anew where the settings name it."""
-        await self._hand(caller).keep_secret(wish)
+        await self.configured.hand(caller.who).keep_secret(wish)
         self._take(wish.name)
 
     async def rotate_secret(self, caller: Caller, wish: Keep) -> None:
         """Give a secret another text; starts the service anew where the settings name it."""
         if not wish.name:
             raise BadInput("Name a secret.")
-        await self._hand(caller).rotate_secret(wish)
+        await self.configured.hand(caller.who).rotate_secret(wish)
         self._take(wish.name)
 
     async def forget_secret(self, caller: Caller, wish: Keep) -> None:
         """Forget a secret that no setting names."""
-        if wish.name in self._named():
+        if wish.name in self.configured.named():
             raise BadInput("A setting names this secret. Change the setting first.")
-        await self._hand(caller).forget_secret(wish)
+        await self.configured.hand(caller.who).forget_secret(wish)
 
     def rows(self) -> list[Row]:
         """Give every setting as `clawdbot config show` does, whatever is secret masked."""
@@ -121,7 +126,7 @@ class Settings:
     def redactor(self) -> Redactor:
         """Know every secret that the service runs with."""
         settled = self.configured.settled
-        return Redactor(_secrets(settled.core, settled.channels))
+        return Redactor(secrets_of(settled.core, settled.channels))
 
     def _shown(self, at: str, kind: type[msgspec.Struct]) -> tuple[Shown, ...]:
         usual = {each.key: each.value for each in self.configured.settings(kind, kind(), at)}
@@ -145,23 +150,9 @@ class Settings:
             if at or "." not in each.key
         )
 
-    def _named(self) -> set[str]:
-        """Name the secrets that the settings name, as they are written now."""
-        now = self.configured.settled.written()
-        return {
-            each.reveal().removeprefix(PREFIX)
-            for each in _secrets(now.core, now.channels)
-            if each.reveal().startswith(PREFIX)
-        }
-
-    def _hand(self, caller: Caller) -> Custody:
-        """Do something in the name of whoever asks."""
-        of = self.custody
-        return Custody(db=of.db, clock=of.clock, vault=of.vault, audit=of.audit, by=caller.who.id)
-
     def _take(self, name: str) -> None:
         """Have the service take a new text where it uses it."""
-        if name in self._named():
+        if name in self.configured.named():
             self.configured.reload()
 
 
@@ -189,17 +180,3 @@ def _redacted(setting: Setting, redact: Redactor) -> Setting:
         case tuple(several):
             return msgspec.structs.replace(setting, value=tuple(map(redact, several)))
     return setting
-
-
-def _secrets(core: Core, channels: Channels) -> list[Secret]:
-    """Find every secret of the settings."""
-    found: list[Secret] = []
-
-    def look(value: object) -> str:
-        if not isinstance(value, Secret):
-            raise TypeError(value)
-        found.append(value)
-        return ""
-
-    msgspec.to_builtins((core, channels), enc_hook=look)
-    return found

@@ -52,6 +52,12 @@ async def shown(browser: Browser) -> list[Shown]:
     return msgspec.json.decode(page.text, type=list[Shown])
 
 
+async def secrets(browser: Browser) -> list[str]:
+    """Name the sealed secrets."""
+    listed = msgspec.json.decode((await browser.call("GET", "/secrets")).text)
+    return [each["name"] for each in listed]
+
+
 def wish(server: TelegramServer, **more: object) -> JSON:
     """Give what the form for a new account sends."""
     session = {"access": "allowlist", "allow": [str(USER)]}
@@ -106,6 +112,25 @@ async def test_an_account_is_added_paused_and_taken_away(
         assert 204 == (await browser.call("DELETE", "/channels/telegram/main")).status
     async with opened(short_home) as (_, browser):
         assert [] == await shown(browser)
+        assert [] == await secrets(browser)
+        trail = (await browser.call("GET", "/audit?kind=secret")).text
+        assert ["secret.set", "secret.remove"] == [r["what"] for r in msgspec.json.decode(trail)]
+
+
+async def test_a_key_that_is_named_elsewhere_outlives_its_account(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(short_home) as (_, browser):
+        assert 204 == (await browser.call("POST", "/channels", wish(telegram))).status
+    settings = msgspec.yaml.decode((short_home / "settings.yaml").read_bytes())
+    accounts = settings["channels"]["telegram"]
+    accounts["twin"] = accounts["main"] | {"paused": True}
+    (short_home / "settings.yaml").write_bytes(msgspec.yaml.encode(settings))
+    async with opened(short_home) as (_, browser):
+        assert 204 == (await browser.call("DELETE", "/channels/telegram/twin")).status
+        assert ["channels-telegram-main-token"] == await secrets(browser)
+    async with opened(short_home) as (_, browser):
+        assert "echo: hello" in await answered(telegram)
 
 
 async def test_a_key_is_kept_but_goes_to_no_other_address(
