@@ -31,7 +31,10 @@ RULES: Rules = [
         "calls": [{"tool": "pay", "arguments": {"to": "\n".join(LONG), "amount": 1}}],
     },
 ]
-BUTTONS = ["Yes, once", "Yes, in this conversation", "Always exactly this", "No"]
+BUTTONS = [
+    *("Yes, once", "Yes, in this conversation", "Always exactly this"),
+    *("No", "Never exactly this"),
+]
 WAITS = "This needs a yes. I have asked in private, and on the panel."
 
 
@@ -228,10 +231,40 @@ async def test_what_a_member_may_not_is_asked_of_the_owner(
         await telegram.add_user(ANN, "Ann")
         await telegram.user_says(ANN, ANN, "pay the rent")
         question = await asked(telegram)
-        assert ["Yes, once", "No"] == labels(question)
+        assert ["Yes, once", "No", "Never exactly this"] == labels(question)
         assert question.text.startswith("Asked by Ann: may I do this?")
         await telegram.wait_for(ANN, lambda chat: WAITS in texts(chat))
         click = await telegram.user_clicks(OWNER, OWNER, question.id, "Yes, once")
         assert "Allowed." == await noticed(telegram, click)
         await telegram.wait_for(ANN, lambda chat: "paid 900 to landlord" == chat[-1].text)
         assert ["900 to landlord for Ann"] == counter.paid
+
+
+async def test_what_is_refused_for_good_is_not_asked_again(
+    tmp_path: Path, telegram: TelegramServer
+) -> None:
+    async with running(tmp_path, telegram) as counter:
+        await telegram.user_says(OWNER, OWNER, "pay the rent")
+        question = await asked(telegram)
+        await telegram.user_clicks(OWNER, OWNER, question.id, "Never exactly this")
+        assert (await ended(telegram, question)).text.endswith("Not done, and refused from now on.")
+        # Asked for anew, nobody is asked; what is not exactly this still is.
+        await telegram.user_says(OWNER, OWNER, "pay the rent")
+        await telegram.wait_for(OWNER, lambda chat: "never" in chat[-1].text)
+        await telegram.user_says(OWNER, OWNER, "pay both")
+        other = await asked(telegram)
+        assert other.id != question.id
+        # In words it is the same, to all that the question shows.
+        await telegram.user_says(OWNER, OWNER, f"never {code_in(other)}")
+        await ended(telegram, other)
+        await telegram.user_says(OWNER, OWNER, "pay both")
+        await telegram.wait_for(OWNER, lambda chat: "never" in chat[-1].text)
+        assert [] == counter.paid
+    with closing(sqlite3.connect(tmp_path / "home/data/clawdbot.db")) as db:
+        [(user, first), *others] = db.execute(
+            "SELECT user_id, CAST(pattern AS TEXT) FROM refusals ORDER BY id"
+        ).fetchall()
+        scopes = db.execute("SELECT state, scope FROM approvals ORDER BY id").fetchall()
+    assert ("owner", 2) == (user, len(others))
+    assert "landlord" in first
+    assert [("denied", "never")] * 2 == scopes

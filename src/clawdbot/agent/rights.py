@@ -45,6 +45,7 @@ class Rows:
     user: User | None
     custom: Mapping[str, Role]
     standing: tuple[Standing, ...]
+    refused: tuple[Standing, ...]
     approvals: list[Approval]
     recent: Mapping[str, int]
     ceiling: str = ""
@@ -57,6 +58,7 @@ def read(tx: Tx, turn: Turn, limited: tuple[str, ...], now: float) -> Rows:
         user=people.get(tx, turn.user_id),
         custom=custom,
         standing=rights.standing(tx, turn.user_id, turn.conversation_id, now),
+        refused=rights.refused(tx, turn.user_id, now),
         approvals=[a for a in rights.of_turn(tx, turn.id) if _holds(tx, a, custom)],
         recent={tool: rights.calls(tx, turn.user_id, tool, now - _HOUR_S) for tool in limited},
         ceiling=groups.ceiling(tx, turn.conversation_id, turn.to),
@@ -149,6 +151,7 @@ class Rights:
             private=self.private,
             given=self.given,
             standing=rows.standing,
+            refused=rows.refused,
             approved=approved,
             recent=rows.recent.get(name, 0) + self._counted[name],
             ceiling=ceiling_of(rows.ceiling, rows.custom),

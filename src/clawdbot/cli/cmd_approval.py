@@ -39,5 +39,5 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
 @click.argument("verb", type=click.Choice([verb.value for verb in Verb]), metavar="yes|no|...")
 @click.pass_obj
 def answer(terminal: Terminal, code: str, verb: str) -> None:
-    """Answer what has a code: yes, no, conversation (yes, for these targets in it) or always."""
+    """Answer what has a code: yes, no, conversation (these targets in it), always or never."""
     click.echo(asked(terminal, Control.answer, code, Verb(verb)))

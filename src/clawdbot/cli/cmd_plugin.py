@@ -131,30 +131,47 @@ def remove(terminal: Terminal, name: str) -> None:
 @click.option("--user", default="", metavar="NAME", help="Only for this user.")
 @click.option("--where", multiple=True, metavar="ARG=VALUE", help="Only with this value (* any).")
 @click.option("--for", "span", default="", metavar="TIME", help="Until then: 30m, 12h, 7d.")
+@click.option("--never", is_flag=True, help="Refuse it instead; this beats every yes.")
 @json_option
 @click.pass_obj
 def grant(
-    terminal: Terminal, tool: str, *, user: str, where: tuple[str, ...], span: str, as_json: bool
+    terminal: Terminal,
+    tool: str,
+    *,
+    user: str,
+    where: tuple[str, ...],
+    span: str,
+    never: bool,
+    as_json: bool,
 ) -> None:
-    """Allow a tool in advance; without one, list what is allowed."""
+    """Allow or refuse a tool in advance; without one, list what is."""
     if tool:
         pattern = dict(each.split("=", 1) for each in where if "=" in each)
-        wish = Allowance(tool=tool, user=user, pattern=pattern, seconds=_seconds(span))
+        wish = Allowance(tool=tool, user=user, pattern=pattern, seconds=_seconds(span), never=never)
         click.echo(asked(terminal, Trust.allow, wish))
         return
     found = asked(terminal, Trust.allowed)
+    answers = {False: terminal.say("allowed"), True: terminal.say("never")}
     rows = [
-        (a.id, a.tool, a.user or "*", " ".join(f"{k}={v}" for k, v in a.pattern.items()))
+        (
+            a.id,
+            a.tool,
+            a.user or "*",
+            " ".join(f"{k}={v}" for k, v in a.pattern.items()),
+            answers[a.never],
+        )
         for a in found
     ]
-    terminal.listing(("Id", "Tool", "User", "Only with"), rows, found if as_json else None)
+    terminal.listing(
+        ("Id", "Tool", "User", "Only with", "Answer"), rows, found if as_json else None
+    )
 
 
 @command.command()
 @click.argument("what")
 @click.pass_obj
 def revoke(terminal: Terminal, what: str) -> None:
-    """Take back what was allowed: by its id, or all of a tool."""
+    """Take back what was allowed or refused: by its id, or all of a tool."""
     count = asked(terminal, Trust.revoke, what)
     click.echo(terminal.say("Taken back: {count}", count=count))
 

@@ -45,7 +45,7 @@ class Screen:
     async def ask(self, dialogue: Dialogue, words: str) -> str:
         """Say something, show the answer and tell how it ended: done, stopped, dead, failed, waits.
 
-        A mere `yes`, `no` or `always` answers the one question that waits.
+        A mere `yes`, `no`, `always` or `never` answers the one question that waits.
         Ctrl-C stops it; again, or while the service is away, it ends the waiting. Raises BadInput
         for what cannot be said.
         """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from clawdbot.conversation import answer
-from clawdbot.domain.approval import Plan, State, Verb, shown, token
+from clawdbot.domain.approval import Plan, Scope, State, Verb, shown, token
 from clawdbot.domain.caps import Caps
 from clawdbot.domain.chunk import cut
 from clawdbot.domain.inbound import OWN_CHANNELS, Address
@@ -29,6 +29,7 @@ _LABELS = {
     Verb.CONVERSATION: "Yes, in this conversation",
     Verb.ALWAYS: "Always exactly this",
     Verb.NO: "No",
+    Verb.NEVER: "Never exactly this",
 }
 ENDS: dict[str, str] = {
     State.GRANTED: "Allowed.",
@@ -36,6 +37,7 @@ ENDS: dict[str, str] = {
     State.EXPIRED: "Nobody answered in time; not done.",
     State.CANCELLED: "Taken back; not done.",
 }
+NEVER = "Not done, and refused from now on."
 # What is left of a message's length for how it ended.
 _END_MOST = 80
 
@@ -67,10 +69,17 @@ def new(turn: Turn, plan: Plan, *, id_: str, epoch: str, now: float, until: floa
 
 
 def choices(epoch: str, approval: str, plan: Plan) -> tuple[tuple[Verb, str], ...]:
-    """Make the token of every answer; what an admin decides, or nobody knows of, is for once."""
-    once = plan.admin or any(call.again for call in plan.calls)
-    verbs = (Verb.YES, Verb.NO) if once else tuple(_LABELS)
+    """Make the token of every answer; what nobody knows of is for once, an admin's yes too."""
+    if any(call.again for call in plan.calls):
+        verbs: tuple[Verb, ...] = (Verb.YES, Verb.NO)
+    else:
+        verbs = (Verb.YES, Verb.NO, Verb.NEVER) if plan.admin else tuple(_LABELS)
     return tuple((verb, token(epoch, approval, plan.hash, verb)) for verb in verbs)
+
+
+def ended(state: str, scope: str = "") -> str:
+    """Say how a question ended, in English; empty while it is open."""
+    return NEVER if scope == Scope.NEVER else ENDS.get(state, "")
 
 
 def label(verb: Verb, language: str) -> str:
@@ -95,14 +104,14 @@ def put(
     return [turn.to.key, *(asked.to.key for asked in told)]
 
 
-def settle(tx: Tx, approval: str, state: str, now: float) -> list[str]:
+def settle(tx: Tx, approval: str, state: str, now: float, scope: str = "") -> list[str]:
     """Take the buttons away and tell how it ended; name the destinations."""
     told = []
     for row in outbox.asked(tx, approval):
         user = people.get(tx, row.user_id)
         if not row.message.buttons or user is None:
             continue
-        text = f"{row.message.text}\n\n{say(user.language, ENDS[state])}"
+        text = f"{row.message.text}\n\n{say(user.language, ended(state, scope))}"
         message = msgspec.structs.replace(row.message, text=text, buttons=())
         new = New(
             id=f"{row.id}:over",

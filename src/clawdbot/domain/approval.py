@@ -17,11 +17,12 @@ from clawdbot.domain.text import say
 
 
 class Scope(StrEnum):
-    """How far a yes reaches."""
+    """How far a yes reaches, or a no that is for good."""
 
     ONCE = "once"
     CONVERSATION = "conversation"
     ALWAYS = "always"
+    NEVER = "never"
 
 
 class Verb(StrEnum):
@@ -31,6 +32,7 @@ class Verb(StrEnum):
     CONVERSATION = "conversation"
     ALWAYS = "always"
     NO = "no"
+    NEVER = "never"
 
 
 class State(StrEnum):
@@ -87,12 +89,14 @@ _WORDS = {
     "yes": Verb.YES,
     "ok": Verb.YES,
     "no": Verb.NO,
+    "never": Verb.NEVER,
     "同意": Verb.YES,
     "是": Verb.YES,
     "好": Verb.YES,
     "拒绝": Verb.NO,
     "否": Verb.NO,
     "不": Verb.NO,
+    "永不": Verb.NEVER,
 }
 _REACH = {
     "conversation": Verb.CONVERSATION,
@@ -103,6 +107,9 @@ _REACH = {
 }
 _REPLY = re.compile(r"(\w+?)\s*(\d{4})(?:\s+(\w+))?[.!。！]?", re.UNICODE)
 _MAC_LETTERS = 22
+# The first letter of a button's token.
+_LETTERS = {verb: "x" if verb is Verb.NEVER else verb[0] for verb in Verb}
+_VERBS = {letter: verb for verb, letter in _LETTERS.items()}
 # What shows as nothing, or turns the text around it: controls, formats, fillers, odd spaces.
 _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
@@ -127,7 +134,7 @@ def written(value: object) -> str:
 
 
 def reply(words: str) -> Answer | None:
-    """Read a reply such as `YES 4821`, `yes 4821 always`, `同意 4821`; None for other words."""
+    """Read a reply: `YES 4821`, `yes 4821 always`, `never 4821`; None for other words."""
     found = _REPLY.fullmatch(words.strip())
     verb = _WORDS.get(found[1].casefold()) if found else None
     if found is None or verb is None:
@@ -139,20 +146,19 @@ def reply(words: str) -> Answer | None:
 
 
 def bare(words: str) -> Verb | None:
-    """Read an answer where only one thing waits, and needs no code: `yes`, `no`, `always`."""
+    """Read an answer where only one thing waits, and needs no code: `yes`, `no`, `never`."""
     word = words.strip().casefold()
     return _WORDS.get(word) or _REACH.get(word)
 
 
 def token(epoch: str, approval: str, plan: str, verb: Verb) -> str:
     """Make a button's token, at most 64 bytes; the epoch and the plan's hash are part of it."""
-    return f"{verb[0]}{approval}{_mac(epoch, approval, plan, verb)}"
+    return f"{_LETTERS[verb]}{approval}{_mac(epoch, approval, plan, verb)}"
 
 
 def opened(token_: str) -> tuple[str, Verb, str] | None:
     """Read a button's token as approval, verb and its proof; None for anything else."""
-    verbs = {verb[0]: verb for verb in Verb}
-    verb, approval, mac = verbs.get(token_[:1]), token_[1:27], token_[27:]
+    verb, approval, mac = _VERBS.get(token_[:1]), token_[1:27], token_[27:]
     return (approval, verb, mac) if verb and len(mac) == _MAC_LETTERS else None
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from clawdbot.domain.binding import Given, Sink, bound
 from clawdbot.domain.people import Area, Level, User
-from clawdbot.domain.standing import Standing, covers
+from clawdbot.domain.standing import Standing, covers, refuses
 
 
 class Effect(StrEnum):
@@ -106,7 +106,8 @@ class Context:
 
     `private` tells that something in sight must not leave, `given` are the values of the
     requester's own words of this turn, `approved` tells that a person said yes to exactly this
-    call, `recent` counts this tool's calls by this user in the last hour.
+    call, `recent` counts this tool's calls by this user in the last hour. What is `refused` beats
+    whatever else says yes.
     """
 
     user: User
@@ -115,6 +116,7 @@ class Context:
     private: bool = False
     given: Given = field(default_factory=Given)
     standing: tuple[Standing, ...] = ()
+    refused: tuple[Standing, ...] = ()
     approved: bool = False
     recent: int = 0
     ceiling: Ceiling | None = None
@@ -176,6 +178,9 @@ def decide(context: Context, call: Wish) -> Allow | Ask | Deny:
     manifest, effect = call.manifest, call.manifest.effect
     if forbidden := _forbidden(context, manifest):
         return Deny(forbidden)
+    for no in context.refused:
+        if refuses(no, manifest.name, manifest.sinks, call.arguments):
+            return Deny(f"never {no.id}", tuple(_reach(context, manifest)))
     if manifest.public and effect is Effect.READ:
         return Allow("public")
     within, trace = _has(context.role, manifest), tuple(_reach(context, manifest))

@@ -34,7 +34,9 @@ _SCOPES = {
     Verb.YES: Scope.ONCE,
     Verb.CONVERSATION: Scope.CONVERSATION,
     Verb.ALWAYS: Scope.ALWAYS,
+    Verb.NEVER: Scope.NEVER,
 }
+_NOES = frozenset({Verb.NO, Verb.NEVER})
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,22 +100,23 @@ class Desk:
     def _settle(self, control: Control, found: Approval, verb: Verb) -> Verdict:
         tx, user, now = control.tx, control.user, control.now
         if verb not in dict(asking.choices(found.epoch, found.id, found.plan)):
-            verb = Verb.YES  # what is for once only cannot stand, whatever the words say
-        state = State.DENIED if verb is Verb.NO else State.GRANTED
+            # What is for once only cannot stand, whatever the words say.
+            verb = Verb.NO if verb is Verb.NEVER else Verb.YES
+        state = State.DENIED if verb in _NOES else State.GRANTED
         scope = _SCOPES.get(verb, "")
         late = now >= found.expires_at or found.state != State.OPEN or found.epoch != self._epoch
         if late or not rights.answer(tx, found.id, state, scope, by=user.id, now=now):
             return _said(control, "This was answered already, or is too old.", "stale answer")
-        if verb in {Verb.CONVERSATION, Verb.ALWAYS} and not found.plan.admin:
+        if verb not in {Verb.YES, Verb.NO}:
             _stand(control, found, verb)
         for call in found.plan.calls:
             self.record(tx, _entry(control, found, call, verb))
         turn = signal(tx, found.id, verb.encode())
         asker = turns.get(tx, found.turn_id)
-        verdict = _said(control, asking.ENDS[state], f"approval {state}")
+        verdict = _said(control, asking.ended(state, scope), f"approval {state}")
         wake = [turn] if turn is not None else []
         told = ((asker.to, found.id),) if asker is not None else ()
-        deliver = [*verdict.deliver, *asking.settle(tx, found.id, state, now)]
+        deliver = [*verdict.deliver, *asking.settle(tx, found.id, state, now, scope)]
         return replace(verdict, wake=wake, deliver=deliver, asked=told)
 
 
@@ -157,7 +160,7 @@ def _of(user: User) -> str:
 
 def _shown(tx: Tx, user: User, found: Approval, epoch: str) -> Question:
     whose, by = people.get(tx, found.user_id), people.get(tx, found.decided_by)
-    said = asking.ENDS.get(found.state, "")
+    said = asking.ended(found.state, found.scope)
     return Question(
         id=found.id,
         code=found.code,
@@ -187,8 +190,8 @@ def _said(control: Control, english: str, reason: str) -> Verdict:
 
 
 def _stand(control: Control, found: Approval, verb: Verb) -> None:
-    """Keep a standing yes: always for exactly what was shown, in a conversation for its targets."""
-    here = verb is Verb.CONVERSATION
+    """Keep what stands: for exactly what was shown, a yes in a conversation for its targets."""
+    here, keep = verb is Verb.CONVERSATION, rights.refuse if verb is Verb.NEVER else rights.allow
     for index, call in enumerate(found.plan.calls):
         new = NewStanding(
             id=f"{found.id}.{index}",
@@ -199,7 +202,7 @@ def _stand(control: Control, found: Approval, verb: Verb) -> None:
             granted_by=control.user.id,
             created_at=control.now,
         )
-        rights.allow(control.tx, new)
+        keep(control.tx, new)
 
 
 def _entry(control: Control, found: Approval, call: asked.Planned, verb: Verb) -> Entry:
@@ -209,7 +212,7 @@ def _entry(control: Control, found: Approval, call: asked.Planned, verb: Verb) -
         turn_id=found.turn_id,
         kind=Kind.DECISION,
         what=call.tool,
-        decision="deny" if verb is Verb.NO else "grant",
+        decision="deny" if verb in _NOES else "grant",
         rule=f"approval {found.id} {verb}",
         arguments=asked.digest_of(call.arguments),
     )

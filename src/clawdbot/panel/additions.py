@@ -192,11 +192,11 @@ class Additions:
         return await plugins.run(f"{name}.{wish.function}", given, user)
 
     async def allowed(self) -> list[Allowed]:
-        """List what was allowed in advance."""
+        """List what was allowed or refused in advance."""
         return await (await self._part(Trust)).allowed()
 
     async def take_back(self, id: str) -> None:  # noqa: A002 - the path's name
-        """Take back what was allowed in advance."""
+        """Take back what was allowed or refused in advance."""
         part = await self._part(Trust)
         if id not in {each.id for each in await part.allowed()}:
             raise web.HTTPNotFound

@@ -30,6 +30,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ("read", "It only reads."),
         ("own", "It acts only on what is the user's own."),
         (r"standing \S+", "It was allowed in advance."),
+        (r"never \S+", "It was refused for good."),
         ("role", "The role is enough."),
         ("nothing in sight came from others", "Nothing in sight came from others."),
         (r"open: no target", "It has no target that the user could have named."),

@@ -159,13 +159,19 @@ class Roles:
     def _explained(self, change: Change, user: User, which: Which) -> list[Explained]:
         tx, now = change.tx, change.now
         standing = rights.standing(tx, user.id, "", now) if user.id else ()
+        refused = rights.refused(tx, user.id, now)
         found = [m for m in change.manifests.values() if which.tool in {"", m.name}]
         if not found:
             raise Missing("There is no tool of that name.")
-        return [self._told(change, user, manifest, standing) for manifest in found]
+        return [self._told(change, user, manifest, standing, refused) for manifest in found]
 
     def _told(
-        self, change: Change, user: User, manifest: Manifest, standing: tuple[Standing, ...]
+        self,
+        change: Change,
+        user: User,
+        manifest: Manifest,
+        standing: tuple[Standing, ...],
+        refused: tuple[Standing, ...],
     ) -> Explained:
         since = change.now - _HOUR_S
         counted = bool(manifest.per_hour and user.id)
@@ -179,6 +185,7 @@ class Roles:
                 role=role_of(user, change.custom),
                 tainted=tainted,
                 standing=standing,
+                refused=refused,
                 recent=recent,
             )
             return _said(decide(context, wish), change.actor.language)

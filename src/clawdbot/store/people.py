@@ -140,6 +140,8 @@ def erase(tx: Tx, user: str) -> None:
         "recoveries.erase",
         "factors.remove",
         "standings.erase",
+        "refusals.erase",
+        "refusals.unsign",
         "notes.erase",
         "timers.erase",
         "people.erase",

@@ -17,7 +17,7 @@ _PLAN = msgspec.json.Decoder(Plan)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewStanding:
-    """A standing yes about to be kept; empty user or conversation: all of them."""
+    """A standing yes or no about to be kept; empty user or conversation: all of them."""
 
     id: str
     user_id: str
@@ -31,7 +31,7 @@ class NewStanding:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A standing yes as it is listed."""
+    """A standing yes or no (`never`) as it is listed."""
 
     id: str
     user_id: str
@@ -41,6 +41,7 @@ class Kept:
     granted_by: str
     created_at: float
     expires_at: float | None
+    never: int
 
     @property
     def pattern(self) -> dict[str, str]:
@@ -108,31 +109,39 @@ def allow(tx: Tx, new: NewStanding) -> None:
     tx.run("standings.add", **(values(new) | {"pattern": msgspec.json.encode(new.pattern)}))
 
 
+def refuse(tx: Tx, new: NewStanding) -> None:
+    """Keep a standing no, for every conversation."""
+    row = values(new) | {"pattern": msgspec.json.encode(new.pattern)}
+    del row["conversation_id"]
+    tx.run("refusals.add", **row)
+
+
 def standing(tx: Tx, user: str, conversation: str, now: float) -> tuple[Standing, ...]:
     """List what stands for a user in a conversation."""
-    found = tx.all(
-        lambda id_, tool, pattern: Standing(id=id_, tool=tool, pattern=_PATTERN.decode(pattern)),
-        "standings.of",
-        user_id=user,
-        conversation_id=conversation,
-        now=now,
-    )
-    return tuple(found)
+    found = {"user_id": user, "conversation_id": conversation, "now": now}
+    return tuple(tx.all(_standing, "standings.of", **found))
+
+
+def refused(tx: Tx, user: str, now: float) -> tuple[Standing, ...]:
+    """List what is refused to a user for good."""
+    return tuple(tx.all(_standing, "refusals.of", user_id=user, now=now))
 
 
 def listed(tx: Tx, most: int = 500) -> list[Kept]:
-    """List every standing yes, newest first."""
+    """List every standing yes and no, newest first."""
     return tx.all(Kept, "standings.list", most=most)
 
 
 def revoke(tx: Tx, id_: str, now: float) -> bool:
-    """Take a standing yes back; False where there is none."""
-    return tx.run("standings.revoke", id=id_, now=now) == 1
+    """Take a standing yes or no back; False where there is none."""
+    found = {"id": id_, "now": now}
+    return tx.run("standings.revoke", **found) + tx.run("refusals.revoke", **found) == 1
 
 
 def revoke_tool(tx: Tx, tool: str, now: float) -> int:
-    """Take back every standing yes for a tool; tell how many."""
-    return tx.run("standings.revoke_tool", tool=tool, now=now)
+    """Take back every standing yes and no for a tool; tell how many."""
+    found = {"tool": tool, "now": now}
+    return tx.run("standings.revoke_tool", **found) + tx.run("refusals.revoke_tool", **found)
 
 
 def ask(tx: Tx, new: NewApproval) -> None:
@@ -214,3 +223,7 @@ def newest(tx: Tx) -> str:
 def calls(tx: Tx, user: str, tool: str, since: float) -> int:
     """Count a user's calls of a tool since a time, by the audit's word."""
     return tx.one(int, "rights.calls", user_id=user, what=tool, since=since) or 0
+
+
+def _standing(id_: str, tool: str, pattern: bytes) -> Standing:
+    return Standing(id=id_, tool=tool, pattern=_PATTERN.decode(pattern))

@@ -84,4 +84,5 @@ class Decisions:
 
 def _revoke(tx: Tx, of: Of, now: float) -> None:
     for kept in filter(of, rights.listed(tx, _STANDINGS_MOST)):
-        rights.revoke(tx, kept.id, now)
+        if not kept.never:
+            rights.revoke(tx, kept.id, now)

@@ -53,22 +53,24 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A tool to be allowed in advance: to a user (by name, empty: all), where arguments fit."""
+    """A tool to be allowed or refused in advance: to a user (by name, empty: all) and a pattern."""
 
     tool: str
     user: str = ""
     pattern: dict[str, str] = {}
     seconds: float | None = None
+    never: bool = False
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """What was allowed in advance."""
+    """What was allowed in advance, or refused (`never`)."""
 
     id: str
     tool: str
     user: str
     pattern: dict[str, str]
     expires_at: float | None
+    never: bool
 
 
 class Trust:
@@ -154,7 +156,7 @@ class Trust:
         return Tested(passed=ran.code == 0 and not ran.timed_out, output=output)
 
     async def allow(self, wish: Allowance) -> str:
-        """Keep a standing yes and give its id; raises BadInput for an unknown user or tool."""
+        """Keep a standing yes or no, give its id; raises BadInput for an unknown user or tool."""
         if self._plugins.registry.find(wish.tool) is None:
             raise BadInput("There is no tool of that name.")
 
@@ -162,7 +164,7 @@ class Trust:
             user = people.by_name(tx, wish.user) if wish.user else None
             if wish.user and user is None:
                 raise BadInput("There is no user of that name. See `clawdbot user list`.")
-            entry = self._decisions.note(tx, wish.tool, "grant")
+            entry = self._decisions.note(tx, wish.tool, "refuse" if wish.never else "grant")
             new = NewStanding(
                 id=self._clock.ulid(),
                 user_id=user.id if user else "",
@@ -173,13 +175,13 @@ class Trust:
                 created_at=entry.at,
                 expires_at=None if wish.seconds is None else entry.at + wish.seconds,
             )
-            rights.allow(tx, new)
+            (rights.refuse if wish.never else rights.allow)(tx, new)
             return new.id
 
         return await self._db.write(work)
 
     async def allowed(self) -> list[Allowed]:
-        """List what was allowed in advance, newest first."""
+        """List what was allowed or refused in advance, newest first."""
 
         def look(tx: Tx) -> list[Allowed]:
             names = {user.id: user.name for user in people.listed(tx)}
@@ -190,6 +192,7 @@ class Trust:
                     user=names.get(kept.user_id, kept.user_id),
                     pattern=kept.pattern,
                     expires_at=kept.expires_at,
+                    never=bool(kept.never),
                 )
                 for kept in rights.listed(tx)
             ]
@@ -197,7 +200,7 @@ class Trust:
         return await self._db.read(look)
 
     async def revoke(self, what: str) -> int:
-        """Take back a standing yes by its id, or all of a tool; tell how many."""
+        """Take back a standing yes or no by its id, or all of a tool; tell how many."""
         now = self._clock.now()
 
         def work(tx: Tx) -> int:
@@ -207,7 +210,7 @@ class Trust:
             return count
 
         if not (count := await self._db.write(work)):
-            raise BadInput("Nothing of that id or tool was allowed.")
+            raise BadInput("Nothing of that id or tool was allowed or refused.")
         return count
 
     async def _package(self, name: str) -> Package:

@@ -120,3 +120,26 @@ def test_a_chinese_owner_reads_chinese(run: Run) -> None:
     assert "clawdbot approval answer" in done.stderr
     assert "Or run" not in done.stderr
     assert "until" not in run("--lang", "zh", "approval", "list").stdout
+
+
+def test_what_is_refused_for_good_stays_refused_until_it_is_taken_back(
+    run: Run, home: Path
+) -> None:
+    assert 80 == run("chat", "pay the rent").returncode
+    [waiting] = json.loads(run("approval", "list", "--json").stdout)
+    answered = run("approval", "answer", waiting["code"], "never")
+    assert (0, "Not done, and refused from now on.\n") == (answered.returncode, answered.stdout)
+    again = run("chat", "pay the rent")
+    assert 0 == again.returncode
+    assert "never" in again.stdout
+    [kept] = json.loads(run("plugin", "grant", "--json").stdout)
+    assert ("pay", True, None) == (kept["tool"], kept["never"], kept["expires_at"])
+    assert run("plugin", "grant").stdout.rstrip().endswith("\tnever")
+    assert 0 == run("plugin", "revoke", kept["id"]).returncode
+    assert 80 == run("chat", "pay the rent").returncode
+    # For everybody, wherever the money goes: it beats a yes, and ends.
+    given = ("plugin", "grant", "pay", "--where", "to=landlord", "--where", "amount=*")
+    assert 0 == run(*given).returncode
+    assert 0 == run("plugin", "grant", "pay", "--never", "--for", "1h").returncode
+    assert "never" in run("chat", "pay the rent").stdout
+    assert [] == paid(home)

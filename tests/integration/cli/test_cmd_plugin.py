@@ -181,7 +181,7 @@ def test_a_plugin_is_installed_and_removed(run: Run, plugins: Path, tmp_path: Pa
 def test_tools_are_allowed_in_advance_and_that_is_taken_back(run: Run, plugins: Path) -> None:
     assert 0 == run("setup", "--name", "Ada").returncode
     given = good(run, "grant", "note_add", "--user", "Ada", "--where", "text=*", "--for", "7d")
-    assert given.strip() + "\tnote_add\tAda\ttext=*\n" == good(run, "grant")
+    assert given.strip() + "\tnote_add\tAda\ttext=*\tallowed\n" == good(run, "grant")
     assert "note_add" == json.loads(good(run, "grant", "--json"))[0]["tool"]
     assert "Taken back: 1\n" == good(run, "revoke", "note_add")
     assert "" == good(run, "grant")

@@ -70,6 +70,7 @@ class Bank:
         if not amount:
             raise ToolFailed("The bank refuses to pay nothing.")
         if to == "limbo":
+            self.tried += 1
             await asyncio.Event().wait()
         if to == "chance":
             self.tried += 1

@@ -20,6 +20,7 @@ from clawdbot.domain.people import User
 from clawdbot.domain.policy import Allow, Ask, Deny, Effect
 from clawdbot.store.rights import Approval
 from clawdbot.tools.registry import Grant, Ready, Registry
+from tests.integration.gateway.conftest import until
 from tests.integration.gateway.test_approvals import Bank, Talk, bank, rows
 
 OWNER = User("u1", "Ann", "owner", "en", "UTC")
@@ -58,7 +59,9 @@ def granted(*calls: Ready) -> Approval:
 def test_one_yes_is_for_one_of_two_equal_calls() -> None:
     counter = Bank()
     both = ready(counter, "0.0"), ready(counter, "0.1")
-    rows_ = Rows(user=OWNER, custom={}, standing=(), approvals=[granted(both[0])], recent={})
+    rows_ = Rows(
+        user=OWNER, custom={}, standing=(), refused=(), approvals=[granted(both[0])], recent={}
+    )
     rights = Rights(rows=rows_, given=Given(), tainted=False, private=False, spent=())
     first, second = (rights.weigh(each) for each in both)
     assert isinstance(first, Allow)
@@ -69,7 +72,7 @@ def test_an_hours_limit_holds_within_one_message_too() -> None:
     limited = replace(Bank().tools[0].manifest, per_hour=3, effect=Effect.WRITE)
     calls = [ready(Bank(), f"0.{number}") for number in range(4)]
     several = [replace(call, tool=replace(call.tool, manifest=limited)) for call in calls]
-    rows_ = Rows(user=OWNER, custom={}, standing=(), approvals=[], recent={"pay": 1})
+    rows_ = Rows(user=OWNER, custom={}, standing=(), refused=(), approvals=[], recent={"pay": 1})
     rights = Rights(rows=rows_, given=Given(), tainted=False, private=False, spent=())
     assert [Allow, Allow, Deny, Deny] == [type(rights.weigh(call)) for call in several]
 
@@ -189,9 +192,9 @@ async def test_a_refusal_does_not_hide_what_may_have_happened(short_home: Path) 
 
 
 async def test_who_stops_in_mid_effect_is_told_what_is_unknown(short_home: Path) -> None:
-    async with bank(short_home) as (_, talk, _counter):
+    async with bank(short_home) as (_, talk, counter):
         await talk.answer(await talk.asked("hang"), "yes")
-        await talk.next("tool")
+        await until(lambda: bool(counter.tried))
         await talk.say("/stop")
         final = await talk.until_said("(stopped)")
         assert "It is not known whether this was done: pay" in str(final["text"])

@@ -38,6 +38,8 @@ class Said:
         Said("YES 4821", "4821", Verb.YES),
         Said(" yes 0007 ", "0007", Verb.YES),
         Said("No 4821.", "4821", Verb.NO),
+        Said("NEVER 4821", "4821", Verb.NEVER),
+        Said("永不 4821", "4821", Verb.NEVER),
         Said("yes 4821 always", "4821", Verb.ALWAYS),
         Said("Yes 4821 conversation", "4821", Verb.CONVERSATION),
         Said("同意 4821", "4821", Verb.YES),

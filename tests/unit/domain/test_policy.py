@@ -216,3 +216,24 @@ def test_a_group_whose_role_is_gone_allows_what_anybody_may() -> None:
     context = replace(_context("owner"), ceiling=ceiling_of("gone", {}))
     for effect in Effect:
         assert isinstance(decide(context, Wish(manifest=Manifest(name="t", effect=effect))), Deny)
+
+
+@pytest.mark.parametrize(("level", "effect"), list(product(LEVELS, Effect)))
+def test_what_was_refused_for_good_beats_every_yes(level: str, effect: Effect) -> None:
+    no = Standing(id="n", tool="t", pattern={"to": EVE})
+    for kind, to, tainted, standing, approved in product(
+        ["plain", "own", "public"], [ANN, EVE], [False, True], [False, True], [False, True]
+    ):
+        manifest = Manifest(
+            name="t", effect=effect, own=kind == "own", public=kind == "public", sinks=(TO,)
+        )
+        yes = (Standing(id="s", tool="t", pattern={"to": to}),) if standing else ()
+        context = replace(_context(level, tainted=tainted), standing=yes, approved=approved)
+        before = _decided(context, manifest, to)
+        after = _decided(replace(context, refused=(no,)), manifest, to)
+        if isinstance(before, Deny) or to != EVE:
+            assert before == after
+        else:
+            assert isinstance(after, Deny)
+            assert "never n" == after.rule
+            assert 1 == len(after.trace)

@@ -3,7 +3,7 @@
 import pytest
 
 from clawdbot.domain.binding import Sink, SinkKind
-from clawdbot.domain.standing import Standing, covers
+from clawdbot.domain.standing import Standing, covers, refuses
 
 URL = (Sink("url", SinkKind.URL),)
 PATH = (Sink("path", SinkKind.PATH),)
@@ -60,3 +60,37 @@ def test_it_does_not(
 
 def test_it_is_for_one_tool() -> None:
     assert not covers(Standing(id="s", tool="other", pattern={}), "t", (), {})
+
+
+TO = (Sink("to", SinkKind.EMAIL), Sink("amount", SinkKind.AMOUNT))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sinks", "arguments", "refused"),
+    [
+        ({"=": '{"a":1}'}, (), {"a": 1}, True),
+        ({"=": '{"a":1}'}, (), {"a": 2}, False),
+        ({}, TO, {"to": "x", "amount": 1}, True),
+        # A yes must fit every target; of a no it is enough that what it names is there.
+        ({"to": "x"}, TO, {"to": "x", "amount": 5}, True),
+        ({"to": "x"}, TO, {"to": ["y", "x"], "amount": 5}, True),
+        ({"to": "x", "amount": "1"}, TO, {"to": "x", "amount": 5}, False),
+        ({"to": "x"}, TO, {"to": "xx"}, False),
+        ({"url": "https://a.example"}, URL, {"url": "https://A.example/any"}, True),
+        ({"path": "/srv/"}, PATH, {"path": "/srv/a"}, True),
+        ({"path": "/srv/"}, PATH, {"path": "/tmp/../srv/a"}, True),
+        ({"path": "/srv/"}, PATH, {"path": ["/tmp/a"]}, False),
+        ({"command": "git push"}, COMMAND, {"command": ["git", "push"]}, True),
+        ({"command": "git"}, COMMAND, {"command": ["git", "push"]}, False),
+    ],
+)
+def test_a_no_meets_whatever_it_names(
+    pattern: dict[str, str],
+    sinks: tuple[Sink, ...],
+    arguments: dict[str, object],
+    *,
+    refused: bool,
+) -> None:
+    no = Standing(id="n", tool="t", pattern=pattern)
+    assert refused == refuses(no, "t", sinks, arguments)
+    assert not refuses(no, "other", sinks, arguments)

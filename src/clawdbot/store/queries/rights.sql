@@ -28,9 +28,13 @@ WHERE s.user_id IN (:user_id, '') AND s.conversation_id IN (:conversation_id, ''
 ORDER BY s.id;
 
 -- name: standings.list
--- List what was allowed in advance and not taken back, newest first.
-SELECT id, user_id, tool, pattern, conversation_id, granted_by, created_at, expires_at FROM standings
-WHERE revoked_at IS NULL ORDER BY id DESC LIMIT :most;
+-- List what was allowed or refused in advance and not taken back, newest first.
+SELECT id, user_id, tool, pattern, conversation_id, granted_by, created_at, expires_at, 0 AS never
+FROM standings WHERE revoked_at IS NULL
+UNION ALL
+SELECT id, user_id, tool, pattern, '', granted_by, created_at, expires_at, 1
+FROM refusals WHERE revoked_at IS NULL
+ORDER BY id DESC LIMIT :most;
 
 -- name: standings.revoke
 -- Take a standing yes back.
@@ -39,6 +43,33 @@ UPDATE standings SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
 -- name: standings.revoke_tool
 -- Take back every standing yes for a tool.
 UPDATE standings SET revoked_at = :now WHERE tool = :tool AND revoked_at IS NULL;
+
+-- name: refusals.add
+-- Keep a standing no.
+INSERT INTO refusals (id, user_id, tool, pattern, granted_by, created_at, expires_at)
+VALUES (:id, :user_id, :tool, :pattern, :granted_by, :created_at, :expires_at);
+
+-- name: refusals.of
+-- List what is refused to a user, whoever refused it: a no holds until it is taken back.
+SELECT id, tool, pattern FROM refusals
+WHERE user_id IN (:user_id, '') AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
+ORDER BY id;
+
+-- name: refusals.revoke
+-- Take a standing no back.
+UPDATE refusals SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
+
+-- name: refusals.revoke_tool
+-- Take back every standing no for a tool.
+UPDATE refusals SET revoked_at = :now WHERE tool = :tool AND revoked_at IS NULL;
+
+-- name: refusals.erase
+-- Forget what a user was refused.
+DELETE FROM refusals WHERE user_id = :user_id;
+
+-- name: refusals.unsign
+-- Forget who refused something to others; the no stays.
+UPDATE refusals SET granted_by = '' WHERE granted_by = :user_id;
 
 -- name: approvals.add
 -- Ask for a yes.
