@@ -34,7 +34,7 @@ from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.custody import Custody
 from clawdbot.gateway.inbox import After, Inbox
-from clawdbot.gateway.logins import Logins, cookie_of
+from clawdbot.gateway.logins import Hash, Logins, cookie_of, slow_hash
 from clawdbot.gateway.media import Media
 from clawdbot.gateway.outbox import Outbox
 from clawdbot.gateway.setup import Setup
@@ -65,13 +65,17 @@ NODE = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """How the outside is reached: time, database connections, HTTP, boxes, and further `tools`."""
+    """How the outside is reached, and what costs on purpose: `slow` hashes passwords.
+
+    Time, database connections, HTTP, boxes, and further `tools`.
+    """
 
     clock: Clock
     connect: sqlite.Connect
     client: Callable[[Net], AbstractAsyncContextManager[Client]]
     sandbox: "Callable[[Path], Sandbox]" = boxes
     tools: tuple[Tool, ...] = ()
+    slow: Hash = slow_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +127,7 @@ class _Ground:
     hands: Hands
     added: "Opening[Added]"
     roles: dict[str, Role]
+    slow: Hash
 
 
 @asynccontextmanager
@@ -168,6 +173,7 @@ async def assembled(
                 hands=hands,
                 added=added,
                 roles=await db.read(custom_roles),
+                slow=outside.slow,
             )
             yield _service(ground, stop, reload)
 
@@ -233,7 +239,8 @@ def _inbox(ground: _Ground, outbox: Outbox, lane: Lane, engine: Embedded) -> Inb
 
 def _entrance(ground: _Ground, reload: Callable[[], None]) -> tuple[Logins, Setup]:
     loaded, db, clock = ground.loaded, ground.db, ground.clock
-    logins = Logins(db, clock, cookie_of(loaded.home), loaded.core.login, ground.vault)
+    cookie, policy = cookie_of(loaded.home), loaded.core.login
+    logins = Logins(db, clock, cookie, policy, ground.vault, ground.slow)
     custody = Custody(db=db, clock=clock, vault=ground.vault, audit=ground.audit)
     outside = outside_of(loaded, ground.client, clock, ground.bus, reload)
     return logins, Setup(db, clock, logins, custody, outside)

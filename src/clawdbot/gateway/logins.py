@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -40,6 +40,8 @@ _SEEN_S = 60.0
 _TEXT_MOST = 128
 _AGENT_MOST = 256
 _POLICY = Policy()
+
+Hash = Callable[[str], str]
 
 
 class TooManyTries(Failure):
@@ -82,6 +84,16 @@ class _Failures:
     until: float = 0.0
 
 
+# argon2 is loaded with the first password: a service starts without.
+
+
+def slow_hash(password: str) -> str:
+    """Hash a password for keeping, at the library's present cost."""
+    from argon2 import PasswordHasher  # noqa: PLC0415
+
+    return PasswordHasher().hash(password)
+
+
 class Logins:
     """Who is logged in; browsers know neighbours on one host apart by the cookie's name alone."""
 
@@ -92,6 +104,7 @@ class Logins:
         cookie: str = "clawdbot",
         policy: Policy = _POLICY,
         vault: Vault | None = None,
+        slow: Hash = slow_hash,
     ) -> None:
         """Log in by a policy; second factors open with the vault."""
         self.cookie = cookie
@@ -99,6 +112,7 @@ class Logins:
         self._db = db
         self._clock = clock
         self._vault = vault
+        self._slow = slow
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._failures: dict[str, _Failures] = {}
 
@@ -128,7 +142,7 @@ class Logins:
         """Tell whether a user's password is right; nobody's costs the same time."""
         hashed = await self._db.read(lambda tx: people.password(tx, user))
         async with self._places:
-            return await asyncio.to_thread(_fits, hashed, password)
+            return await asyncio.to_thread(_fits, hashed, password, self._slow)
 
     async def begin(self, user: User, peer: str = "", agent: str = "") -> str:
         """Begin a log-in of a browser; return the token that it keeps."""
@@ -201,7 +215,7 @@ class Logins:
     async def hash_password(self, password: str) -> str:
         """Hash a password for keeping."""
         async with self._places:
-            return await asyncio.to_thread(_slow_hash, password)
+            return await asyncio.to_thread(self._slow, password)
 
     @asynccontextmanager
     async def _guarded(self, *keys: str) -> AsyncIterator[None]:
@@ -285,20 +299,11 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
-# argon2 is loaded with the first password: a service starts without.
-
-
-def _slow_hash(password: str) -> str:
-    from argon2 import PasswordHasher  # noqa: PLC0415
-
-    return PasswordHasher().hash(password)
-
-
-def _fits(hashed: str, password: str) -> bool:
+def _fits(hashed: str, password: str, slow: Hash) -> bool:
     from argon2 import PasswordHasher  # noqa: PLC0415
     from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
 
-    nobody = _nobody()  # an unknown name costs the same time as a wrong password
+    nobody = _nobody(slow)  # an unknown name costs the same time as a wrong password
     try:
         PasswordHasher().verify(hashed or nobody, password)
     except (VerificationError, InvalidHashError):
@@ -307,6 +312,6 @@ def _fits(hashed: str, password: str) -> bool:
 
 
 @cache
-def _nobody() -> str:
+def _nobody(slow: Hash) -> str:
     """Hash a random text that nobody knows, with the hasher's present settings."""
-    return _slow_hash(secrets.token_urlsafe(32))
+    return slow(secrets.token_urlsafe(32))

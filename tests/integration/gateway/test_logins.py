@@ -21,6 +21,7 @@ from clawdbot.store import logins as login_rows
 from clawdbot.store.audit import Audit
 from clawdbot.store.sqlite import SqliteDb
 from clawdbot.store.vault import Vault
+from tests.passwords import quick_hash
 
 PASSWORD = "correct horse"
 
@@ -33,7 +34,7 @@ async def db(tmp_path: Path) -> AsyncIterator[SqliteDb]:
 
 @pytest.fixture
 async def logins(db: SqliteDb) -> Logins:
-    logins = Logins(db, SystemClock())
+    logins = Logins(db, SystemClock(), slow=quick_hash)
     hashed = await logins.hash_password(PASSWORD)
     ann = User("u1", "Ann", "owner", "en", "UTC")
     await db.write(lambda tx: people.add(tx, ann, 1.0, hashed))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from argon2 import PasswordHasher
 
 from tests.integration.gateway.conftest import PASSWORD, Running, running
+from tests.passwords import quick_hash
 from tests.patience import PATIENCE_S
 
 __all__ = ["PASSWORD", "Browser", "Running", "browsing", "let_knock", "running", "write"]
@@ -137,7 +137,7 @@ async def browser(service: Running) -> AsyncIterator[Browser]:
 
 def add_user(service: Running, name: str, *, role: str = "member", language: str = "en") -> None:
     """Make another user who can log in."""
-    row = (f"u-{name}", name, role, language, "UTC", PasswordHasher().hash(PASSWORD), 2e9)
+    row = (f"u-{name}", name, role, language, "UTC", quick_hash(PASSWORD), 2e9)
     write(service, "INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
 
 
