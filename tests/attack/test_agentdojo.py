@@ -122,7 +122,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lock = HERE / "requirements-agentdojo.lock"
     asyncio.run(_run(sys.executable, "-m", "venv", str(folder)))
     found = folder / "bin" / "python"
-    asyncio.run(_run(str(found), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)))
+    install = ("-m", "uv", "pip", "sync", "-q", "--python", str(found), "--require-hashes")
+    asyncio.run(_run(sys.executable, *install, str(lock)))
     return found
 
 

@@ -44,6 +44,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
 """
 ATTACKS = {
     "bubblewrap": list(cases.bubblewrap("c", "r", "s")),
+    "browser": list(cases.browser("c", "r", "s")),
     "landlock": list(cases.landlock("c", "r")),
 }
 # What an ordinary user could not do without a box either, or what only a control group limits.

@@ -129,6 +129,19 @@ def bubblewrap(canary: str, readonly: str, skeleton: str) -> dict[str, Without]:
     }
 
 
+# What Chromium's processes use among themselves, and what has no limit in their box.
+A_BROWSERS = {
+    *("memory_file", "netlink", "unix_path"),
+    *("descriptors", "forks", "memory", "spin", "threads"),
+}
+
+
+def browser(canary: str, readonly: str, skeleton: str) -> dict[str, Without]:
+    """Name what is taken from the browser's box; docs/sandbox.md says how it differs."""
+    stopped = bubblewrap(canary, readonly, skeleton).items()
+    return {name: without for name, without in stopped if name not in A_BROWSERS}
+
+
 def landlock(canary: str, readonly: str) -> dict[str, Without]:
     """Name what is taken from a box of Landlock."""
     ports = ("_PORTS, _SCOPES = 0b11, 0b11", "_PORTS, _SCOPES = 0, 0b11")

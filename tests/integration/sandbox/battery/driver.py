@@ -23,10 +23,10 @@ from pathlib import Path
 from msgspec.structs import replace as changed
 
 from clawdbot.sandbox import confine, seccomp
-from clawdbot.sandbox.bubblewrap import _ARGUMENTS, _FILTER, Bubblewrap
+from clawdbot.sandbox.bubblewrap import _ARGUMENTS, _FILTER, _RULES, Bubblewrap
 from clawdbot.sandbox.landlock import Landlock
 from clawdbot.sandbox.process import Command
-from clawdbot.sandbox.profile import Bind, Box, Limits
+from clawdbot.sandbox.profile import Bind, Box, Limits, Profile
 from clawdbot.sandbox.python import PYTHON, PYTHON_BINDS
 from clawdbot.sandbox.run import SEARCH, Sandbox
 from tests.integration.sandbox.battery import cases
@@ -82,7 +82,7 @@ class World:
             }
         )
 
-    def box(self, name: str, limits: Limits) -> Box:
+    def box(self, name: str, limits: Limits, profile: Profile) -> Box:
         """Give the box of an attack."""
         return Box(
             argv=(*PYTHON, str(ATTACKS), name, self.told()),
@@ -94,6 +94,7 @@ class World:
                 Bind(host=str(self.work), inside="/work", write=True),
             ),
             limits=limits,
+            profile=profile,
         )
 
 
@@ -142,8 +143,10 @@ class Weakener:
         ours = world.base / "ours"
         self.maker = Landlock(ours) if mechanism == "landlock" else Bubblewrap(ours, SEARCH)
         where = (str(world.canary), str(world.readonly))
+        self.profile = Profile.BROWSER if mechanism == "browser" else Profile.DEFAULT
         if isinstance(self.maker, Bubblewrap):
-            self.cases = cases.bubblewrap(*where, self.maker._host.skeleton)
+            named = cases.browser if mechanism == "browser" else cases.bubblewrap
+            self.cases = named(*where, self.maker._host.skeleton)
         else:
             self.cases = cases.landlock(*where)
 
@@ -165,7 +168,7 @@ class Weakener:
         if without.env:
             given += b"--setenv\0CANARY\0" + self.world.secret.encode() + b"\0"
             argv = ["/usr/bin/env", f"CANARY={self.world.secret}", *argv]
-        code = self._filter(seccomp.DEFAULT, without)
+        code = self._filter(_RULES[self.profile], without)
         return replace(whole, argv=argv, files={_ARGUMENTS: given, _FILTER: code})
 
     def _confined(self, whole: Command, without: Without) -> Command:
@@ -209,7 +212,9 @@ async def opened(
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            command = weakener.command(world.box(",".join(names), limits), without)
+            command = weakener.command(
+                world.box(",".join(names), limits, weakener.profile), without
+            )
             outcome = await sandbox._run(command, limits, sockets=[theirs])
         found = dict.fromkeys(names, False) | json.loads(outcome.out or b"{}")
         if "outlive" in names:
