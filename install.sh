@@ -15,6 +15,7 @@ script=${BASH_SOURCE[0]:-/dev/null} # through a pipe there is no file, and no ch
 
 port=8080
 own_python=3.13 # brought where the host's is too old
+apparmor=/etc/apparmor.d/clawdbot-bwrap
 
 mode=install
 start=false
@@ -118,6 +119,7 @@ install() {
     return
   fi
   add_sandbox
+  allow_boxes
   if $browser; then add_browser; fi
   activate
   release
@@ -343,7 +345,12 @@ Run this, then install.sh again: %s' \
 
 # Tell whether we may install the packages; `by_hand` is how an administrator does it.
 may_install() {
-  by_hand="apt-get install $packages"
+  may_run "apt-get install $packages"
+}
+
+# Tell whether we may run this as root.
+may_run() {
+  by_hand=$1
   as_root=""
   if [ "$(id -u)" -eq 0 ]; then return; fi
   if ! command -v sudo >/dev/null; then
@@ -370,6 +377,29 @@ add_sandbox() {
 
 has_sandbox() {
   [ "$(uname -s)" != Linux ] || command -v bwrap >/dev/null
+}
+
+# Ubuntu since 23.10 lets an ordinary user's program make namespaces where a profile says so.
+allow_boxes() {
+  if ! is_restricted || bwrap --unshare-user --ro-bind / / true 2>/dev/null; then return; fi
+  if may_run "tee $apparmor && apparmor_parser -r $apparmor" &&
+    step 'Letting bubblewrap make boxes' '允许 bubblewrap 创建盒子' allow_bubblewrap; then
+    return
+  fi
+  note 'AppArmor keeps bubblewrap from making boxes. This names the lines that let it: clawdbot doctor' \
+    'AppArmor 不允许 bubblewrap 创建盒子。执行 clawdbot doctor 可看到放行的命令。'
+}
+
+is_restricted() {
+  [ "$(cat /proc/sys/kernel/apparmor_restrict_unprivileged_userns 2>/dev/null)" = 1 ] &&
+    command -v bwrap >/dev/null
+}
+
+allow_bubblewrap() {
+  $as_root tee "$apparmor" <<'END' && $as_root apparmor_parser -r "$apparmor"
+abi <abi/4.0>,
+profile clawdbot-bwrap /usr/bin/bwrap flags=(unconfined) { userns, }
+END
 }
 
 # What the browser's tools and tasks need: Chromium with its driver, and Selenium for plugins.
@@ -413,8 +443,8 @@ agree() {
   local answer=""
   if $yes; then return; fi
   (: </dev/tty) 2>/dev/null || return 1
-  say 'A system package is missing. May I run "%s"? [y/N]' \
-    '缺少系统软件包。可以执行“%s”吗？[y/N]' "$1" >/dev/tty
+  say 'The system lacks something. May I run "%s"? [y/N]' \
+    '系统缺少必要的软件包或设置。可以执行“%s”吗？[y/N]' "$1" >/dev/tty
   read -r answer </dev/tty || true
   case $answer in
     [yY]* | 是* | 好*) ;;
@@ -626,6 +656,10 @@ plan() {
   if ! has_sandbox; then
     say '  - apt-get install bubblewrap (as root, or after asking)' \
       '  - apt-get install bubblewrap（以 root 身份，或征得同意后）'
+  fi
+  if is_restricted; then
+    say '  - let bubblewrap make boxes, by %s (as root, or after asking)' \
+      '  - 通过 %s 允许 bubblewrap 创建盒子（以 root 身份，或征得同意后）' $apparmor
   fi
   if $bring; then say '  - bring Python %s into %s' '  - 下载 Python %s 到 %s' $own_python "$prefix/python"; fi
   say '  - make an environment in %s' '  - 在 %s 创建环境' "${target:-$prefix/versions}"

@@ -25,14 +25,14 @@ _ROOTS = tuple(map(Path, ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"
 _RULES = {Profile.DEFAULT: seccomp.DEFAULT, Profile.BROWSER: seccomp.BROWSER}
 _WRITABLE = tuple(map(Path, ("/var/tmp", "/tmp")))  # noqa: S108 - the folder's owner is looked at
 SYSCTL = Path("/proc/sys")
-_APPARMOR = """sudo tee /etc/apparmor.d/clawdbot-bwrap <<<'abi <abi/4.0>,
+APPARMOR = """sudo tee /etc/apparmor.d/clawdbot-bwrap <<<'abi <abi/4.0>,
 profile clawdbot-bwrap /usr/bin/bwrap flags=(unconfined) { userns, }' \
   && sudo apparmor_parser -r /etc/apparmor.d/clawdbot-bwrap"""
 # What switches namespaces off for ordinary users, by its value, and the line that mends it.
 _SWITCHES = {
     "kernel/unprivileged_userns_clone": ("0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
     "user/max_user_namespaces": ("0", "sudo sysctl -w user.max_user_namespaces=15000"),
-    "kernel/apparmor_restrict_unprivileged_userns": ("1", _APPARMOR),
+    "kernel/apparmor_restrict_unprivileged_userns": ("1", APPARMOR),
 }
 _USERS = {"passwd": "box:x:1000:1000::/work:/bin/sh\n", "group": "box:x:1000:\n"}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from clawdbot.sandbox.bubblewrap import APPARMOR
 from tests.journey.install.host import SCRIPT, Host
 
 TOOLS = (
@@ -202,6 +203,34 @@ def test_a_missing_sandbox_is_told_and_hinders_nothing(
     status, _ = bare.run(SCRIPT, "--source", sources, "--yes")
     assert (0, 2) == (status, len(calls(bare)))
     assert calls(bare)[1].endswith("install --no-install-recommends bubblewrap")
+
+
+def test_apparmor_is_told_to_let_bubblewrap_make_boxes(
+    bare: Host, fake: Fake, sources: Path
+) -> None:
+    cat = shutil.which("cat")
+    fake("python3", WHOLE)
+    fake("id", "echo 1000")
+    fake("cat", f'case "$*" in *restrict*userns) echo 1 ;; *) exec {cat} "$@" ;; esac')
+    fake("bwrap", "exit 1")
+    fake("sudo", 'exec "$@"')
+    fake("tee", f'{cat} >"$HOME/profile"; echo "tee $*" >>"$HOME/calls"')
+    fake("apparmor_parser", 'echo "parser $*" >>"$HOME/calls"')
+    _, planned = bare.run(SCRIPT, "--source", sources, "--dry-run")
+    assert "let bubblewrap make boxes, by /etc/apparmor.d/clawdbot-bwrap" in planned
+    status, said = bare.run(SCRIPT, "--source", sources)
+    assert 0 == status, said
+    assert "This names the lines that let it: clawdbot doctor" in said
+    assert [] == calls(bare)
+    status, said = bare.run(SCRIPT, "--source", sources, "--yes")
+    assert 0 == status, said
+    profile = "/etc/apparmor.d/clawdbot-bwrap"
+    assert [f"tee {profile}", f"parser -r {profile}"] == calls(bare)
+    # The command that doctor names writes the same.
+    assert (bare.home / "profile").read_text().rstrip() in APPARMOR
+    fake("bwrap", "exit 0")
+    bare.run(SCRIPT, "--source", sources, "--yes")
+    assert 2 == len(calls(bare))
 
 
 def calls(host: Host) -> list[str]:
