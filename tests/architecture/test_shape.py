@@ -22,7 +22,7 @@ BUDGETS = {
     "agent": 1330,
     "app": 1200,
     "channels": 2800,
-    "cli": 2860,
+    "cli": 3250,
     "cluster": 350,
     "config": 1050,
     "conversation": 1300,
@@ -40,7 +40,7 @@ BUDGETS = {
     "store": 3450,
     "tools": 3950,
 }
-PYTHON_LINES = 41_570
+PYTHON_LINES = 41_960
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

@@ -54,7 +54,7 @@ async def serve(
             service.stream, service.control.supervisor, service.outbox, service.clock
         )
         checkpoints = _checkpoints(service.control, loaded)
-        places = _places(service)
+        places = offers(service)
         sockets = _sockets(service, places)
         logins, setup = service.staff.logins, service.control.setup
         server = Server(loaded.core.gateway, logins, service.bus)
@@ -86,7 +86,8 @@ async def serve(
     return bool(reloads)
 
 
-def _places(service: Service) -> Offered:
+def offers(service: Service) -> Offered:
+    """Give the parts that the pages of whoever runs the place work with."""
     loaded = service.loaded
     return offered(
         settled_of(loaded, service.client, service.clock, service.bus),

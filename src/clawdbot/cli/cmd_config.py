@@ -6,15 +6,18 @@ from clawdbot.cli.output import Terminal, json_option
 from clawdbot.cli.service import asked
 from clawdbot.config import load
 from clawdbot.config.problems import Problems
-from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.domain.errors import BadInput, SettingsInvalid
+from clawdbot.gateway.route import OWNER
 from clawdbot.ops.lines import Redactor
 from clawdbot.ops.values import texts
+from clawdbot.panel.configured import joined
+from clawdbot.panel.settings import Settings, Wish
 from clawdbot.tools.plugins import Plugins
 
 
 @click.group()
 def command() -> None:
-    """Check, show and locate the settings."""
+    """Check, show, change and locate the settings."""
 
 
 @command.command()
@@ -55,6 +58,28 @@ def show(terminal: Terminal, *, prefix: str, as_json: bool) -> None:
     terminal.listing(("Setting", "Value", "Written in"), rows, value if as_json else None)
 
 
+@command.command("set")
+@click.argument("key")
+@click.argument("values", nargs=-1)
+@click.pass_obj
+def change(terminal: Terminal, key: str, values: tuple[str, ...]) -> None:
+    """Set a setting as its page does, a list by several values; without one, as if never set."""
+    found = [
+        (section.name, setting)
+        for section in asked(terminal, Settings.listed)
+        for setting in section.settings
+        if joined(section.name, setting.key) == key
+    ]
+    if not found:
+        raise BadInput("There is no such setting. What has a name is changed on its own page.")
+    name, setting = found[0]
+    if setting.kind == "secret":
+        raise BadInput("A secret is no argument. Use `clawdbot secret set`.")
+    wish = Wish(section=name, settings={setting.key: _typed(setting.kind, values)})
+    asked(terminal, Settings.change, OWNER, wish)
+    click.echo(terminal.say("Saved. A running service starts anew with it."))
+
+
 @command.command()
 @json_option
 @click.pass_obj
@@ -66,6 +91,19 @@ def path(terminal: Terminal, *, as_json: bool) -> None:
         terminal.json({"home": str(terminal.home), "files": there})
     else:
         click.echo(str(terminal.home))
+
+
+def _typed(kind: str, values: tuple[str, ...]) -> str | float | bool | list[str] | None:
+    """Give what was typed as a form sends it."""
+    text = " ".join(values)
+    if not values or kind == "list":
+        return list(values) or None
+    if kind == "switch" and text in {"true", "false"}:
+        return text == "true"
+    try:
+        return (float(text) if "." in text else int(text)) if kind == "number" else text
+    except ValueError:
+        return text
 
 
 def _unsure(terminal: Terminal, loaded: load.Loaded) -> list[str]:

@@ -1,11 +1,9 @@
 """`clawdbot group`: the group chats that the assistant is in, and the policy of each."""
 
-from datetime import UTC, datetime
-
 import click
 import msgspec
 
-from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.output import Terminal, json_option, moment
 from clawdbot.cli.service import asked
 from clawdbot.domain.settings import Answers, Speaks
 from clawdbot.gateway.route import OWNER
@@ -71,7 +69,6 @@ def _tell(terminal: Terminal, group: GroupShown, *, as_json: bool) -> None:
 
 
 def _row(group: GroupShown) -> tuple[str, ...]:
-    heard = f"{datetime.fromtimestamp(group.seen_at, UTC).astimezone():%Y-%m-%d %H:%M}"
     place = f"{group.channel}/{group.account}"
     rules = (group.answers, group.speaks, group.ceiling, group.language or "any")
-    return (group.name or group.chat, place, *rules, heard, group.id)
+    return (group.name or group.chat, place, *rules, moment(group.seen_at), group.id)

@@ -1,13 +1,14 @@
-"""`clawdbot user`: who may talk to this assistant, and letting in who waits."""
-
-from datetime import UTC, datetime
+"""`clawdbot user`: who may talk to this assistant and what, and letting in who waits."""
 
 import click
 
-from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.output import Terminal, explained, json_option, moment
 from clawdbot.cli.service import asked
 from clawdbot.domain.people import Level
 from clawdbot.gateway.route import OWNER
+from clawdbot.panel.clients import Clients
+from clawdbot.panel.roles import Roles, Which
+from clawdbot.panel.second import Second
 from clawdbot.panel.users import Admit, Alter, Users
 
 
@@ -33,7 +34,7 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
 def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
     """List the strangers who wait to be let in."""
     waiting = asked(terminal, Users.knocking)
-    rows = [(k.name, k.platform, _clock_time(k.expires_at), k.id) for k in waiting]
+    rows = [(k.name, k.platform, moment(k.expires_at), k.id) for k in waiting]
     terminal.listing(("Name", "Platform", "Until", "Id"), rows, waiting if as_json else None)
 
 
@@ -68,5 +69,40 @@ def change(terminal: Terminal, name: str, role: str | None, disabled: bool | Non
     click.echo(f"{person.name}\t{terminal.say(person.role)}")
 
 
-def _clock_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():%H:%M}"
+@command.command()
+@click.argument("name")
+@click.argument("tool", default="")
+@json_option
+@click.pass_obj
+def may(terminal: Terminal, name: str, tool: str, as_json: bool) -> None:  # noqa: FBT001
+    """Tell what a user may with every tool, or with one, and why: the policy's own answer."""
+    rights = asked(terminal, Roles.rights_of, OWNER, name, Which(tool=tool))
+    explained(terminal, rights, as_json=as_json)
+
+
+@command.command("reset-totp")
+@click.argument("name")
+@click.pass_obj
+def reset_totp(terminal: Terminal, name: str) -> None:
+    """Remove the second factor of a user who lost it."""
+    asked(terminal, Second.reset, OWNER, name)
+    click.echo(terminal.say("{name} logs in with the password alone.", name=name))
+
+
+@command.command()
+@json_option
+@click.pass_obj
+def locked(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
+    """List the names and addresses that wait after wrong passwords."""
+    found = asked(terminal, Clients.locked)
+    rows = [(each.key, str(each.failures), str(round(each.seconds))) for each in found]
+    terminal.listing(("Key", "Wrong tries", "Seconds left"), rows, found if as_json else None)
+
+
+@command.command()
+@click.argument("key")
+@click.pass_obj
+def unlock(terminal: Terminal, key: str) -> None:
+    """Let a name or an address (the key in `locked`) try again at once."""
+    asked(terminal, Clients.lift, OWNER, key)
+    click.echo(terminal.say("They may try again."))

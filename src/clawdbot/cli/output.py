@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 import msgspec
@@ -16,6 +17,9 @@ import msgspec
 from clawdbot.config import load
 from clawdbot.domain.text import say
 from clawdbot.ops.lines import neutral
+
+if TYPE_CHECKING:
+    from clawdbot.panel.roles import Explained
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
@@ -75,3 +79,25 @@ class Terminal:
         for row in cells:
             table.add_row(*map(Text, row))
         Console(color_system="auto" if self.colour(sys.stdout) else None).print(table)
+
+
+def moment(at: float) -> str:
+    """Write a time as this machine's clock shows it; empty for never."""
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M}" if at else ""
+
+
+def explained(terminal: Terminal, rights: "list[Explained]", *, as_json: bool) -> None:
+    """Write what the policy answers, tool by tool: of words of one's own, and beside others'."""
+    rows = [
+        (
+            each.tool,
+            each.effect,
+            terminal.say(when),
+            told.answer,
+            " ".join((told.reason, *told.trace)),
+        )
+        for each in rights
+        for when, told in (("own words", each.clean), ("others' in sight", each.tainted))
+    ]
+    columns = ("Tool", "Effect", "Turn", "Answer", "Why")
+    terminal.listing(columns, rows, rights if as_json else None)

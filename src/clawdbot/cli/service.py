@@ -43,7 +43,10 @@ class Hand:
     ) -> R:
         """Have a part (`Control.status`: its control) do something, wherever it is."""
         if self.service is not None:
-            here = (self.service.control, *self.service.staff.parts)
+            from clawdbot.app.serving import offers
+
+            service = self.service
+            here = (service.control, *service.staff.parts, *offers(service).parts)
             part = await Parts(here, self.service.more).owner(what)
             bound: Callable[P, Awaitable[R]] = getattr(part, what.__name__)
             return await bound(*given, **options)

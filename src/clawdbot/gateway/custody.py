@@ -11,8 +11,10 @@ from pathlib import Path
 import msgspec
 
 from clawdbot.domain.errors import BadInput
+from clawdbot.domain.people import User
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.domain.secret import Secret
+from clawdbot.gateway.route import Caller
 from clawdbot.store import audit, factors, people, proof, secrets
 from clawdbot.store.audit import Audit, Entry, Kind, Query, Row
 from clawdbot.store.vault import Vault
@@ -61,6 +63,14 @@ class Custody:
     vault: Vault
     audit: Audit
     by: str = ""
+
+    async def who(self, caller: Caller) -> User:
+        """Give who acts: at this machine the owner; raises BadInput while there is none."""
+        if not caller.local:
+            return caller.who
+        if not (owners := await self.db.read(people.owners)):
+            raise BadInput("Nobody owns this assistant yet. Run `clawdbot setup`.")
+        return owners[0]
 
     async def secrets(self) -> list[Listed]:
         """List the secrets."""

@@ -148,5 +148,10 @@ CALLS: tuple[Call, ...] = (
     *(Skills.listed, Skills.shown, Skills.trust, Skills.remove),
     *(Servers.listed, Servers.shown, Servers.trust),
     *(Users.listed, Users.alter, Users.knocking, Users.admit, Users.refuse),
+    *(Roles.listed, Roles.rights, Roles.rights_of, Roles.put, Roles.remove),
+    *(Invitations.listed, Invitations.make, Invitations.revoke),
+    *(Clients.mine, Clients.of, Clients.end, Clients.end_of, Clients.end_others, Clients.end_all),
+    *(Settings.listed, Settings.change),
+    *(Clients.make_token, Clients.locked, Clients.lift, Second.reset),
     *(Groups.listed, Groups.shown, Groups.alter),
 )

@@ -95,7 +95,8 @@ class Settings:
         changed, _ = changes(before, wish.settings)
         if any(_MASK in str(value) for value in changed.values()):
             raise BadInput("What is masked by **** is not known here. Type it whole.")
-        await self.configured.change(caller.who, wish.section, before, wish.settings)
+        who = await self.custody.who(caller)
+        await self.configured.change(who, wish.section, before, wish.settings)
 
     async def keep_secret(self, caller: Caller, wish: Keep) -> None:
         """Set a secret; starts the service anew where the settings name it."""

@@ -128,3 +128,23 @@ def _on_terminal(environ: dict[str, str], *args: str) -> str:
             os.close(ours)
         assert 0 == child.wait(PATIENCE_S)
     return shown.decode()
+
+
+def test_a_setting_is_changed_as_its_page_does(run: Run, home: Path) -> None:
+    (home / "clawdbot.yaml").write_text("logs: {file_mb: 7}\n")
+    assert 0 == run("setup", "--name", "Ada").returncode
+    done = run("config", "set", "login.totp", "owner", "admin")
+    assert (0, "") == (done.returncode, done.stderr)
+    (row,) = json.loads(run("config", "show", "login.totp", "--json").stdout)
+    assert row["origin"].startswith("settings.yaml")
+    assert "owner" in row["value"]
+    assert 0 == run("config", "set", "login.failures", "9").returncode
+    assert 0 == run("config", "set", "login.lock", "5s").returncode
+    assert 0 == run("config", "set", "login.totp").returncode
+    assert "owner" not in run("config", "show", "login.totp").stdout
+    assert "login.failures\t9" in run("config", "show", "login").stdout
+    # What is fixed in a file of the user's stays there; what is no setting is told.
+    assert 0 != run("config", "set", "logs.file_mb", "8").returncode
+    assert "logs.file_mb\t7" in run("config", "show", "logs").stdout
+    assert 78 == run("config", "set", "logs.files", "many").returncode
+    assert 65 == run("config", "set", "logs.fils", "1").returncode

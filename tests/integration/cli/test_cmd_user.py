@@ -106,3 +106,22 @@ def test_an_unknown_code_or_user_is_told(run: Run) -> None:
 
 def test_nobody_becomes_an_owner_by_a_code(run: Run) -> None:
     assert 65 == run("user", "pair", "ABCD2345", "--role", "owner").returncode
+
+
+def test_what_a_user_may_is_the_policys_own_answer(run: Run) -> None:
+    assert 0 == run("setup", "--name", "Ada").returncode
+    (note,) = json.loads(run("user", "may", "Ada", "note_add", "--json").stdout)
+    assert ("note_add", "write", "own") == (note["tool"], note["effect"], note["clean"]["rule"])
+    assert 0 == run("plugin", "grant", "note_add", "--never").returncode
+    told = run("user", "may", "Ada", "note_add").stdout.splitlines()
+    assert 2 == len(told)
+    assert told[0].startswith("note_add\twrite\town words\tdeny\tIt was refused for good.")
+    assert 65 == run("user", "may", "Ada", "no_such").returncode
+    assert 65 == run("user", "may", "Nobody").returncode
+
+
+def test_a_second_factor_that_is_not_there_cannot_be_removed(run: Run) -> None:
+    assert 0 == run("setup", "--name", "Ada").returncode
+    assert 65 == run("user", "reset-totp", "Ada").returncode
+    assert "[]\n" == run("user", "locked", "--json").stdout
+    assert 65 == run("user", "unlock", "name:ada").returncode

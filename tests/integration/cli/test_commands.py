@@ -117,7 +117,8 @@ def test_a_chinese_user_reads_chinese(args: tuple[str, ...], run: Run, home: Pat
 
 
 KNOWN = {
-    "clawdbot", "check", "show", "path", "chek", "conifg", "extra", "loud", "bash", "zsh", "fish",
+    "clawdbot", "check", "show", "set", "path", "chek", "conifg", "extra", "loud", "bash", "zsh",
+    "fish",
     "debug", "info", "warning", "error", "critical", "JSON", "gatway", "gateway", "level",
     "nonsense", "timeout", "protocol", "net", "ca", "file", "shell", "DNS", "Telegram", "test",
 }  # fmt: skip

@@ -1,0 +1,78 @@
+"""`clawdbot role`: the roles, what each opens, and what it may with every tool and why."""
+
+from collections.abc import Iterable
+
+import click
+import msgspec
+
+from clawdbot.cli.output import Terminal, explained, json_option
+from clawdbot.cli.service import asked
+from clawdbot.domain.people import Area
+from clawdbot.domain.policy import Effect
+from clawdbot.gateway.route import OWNER
+from clawdbot.panel.roles import Roles, RoleShown, RoleWish, Which
+
+_COLUMNS = ("Name", "Effects", "An admin may allow", "Tools", "Never", "Areas", "Users")
+_EFFECT, _AREA = (click.Choice([each.value for each in kind]) for kind in (Effect, Area))
+
+
+@click.group()
+def command() -> None:
+    """List, make, change and remove roles, and tell what each may."""
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+    """List the roles and what they open."""
+    roles = asked(terminal, Roles.listed, OWNER)
+    terminal.listing(_COLUMNS, map(_row, roles), roles if as_json else None)
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
+    """Tell what a role may with every tool, and why: the policy's own answer."""
+    explained(terminal, asked(terminal, Roles.rights, OWNER, name, Which()), as_json=as_json)
+
+
+@command.command("set")
+@click.argument("name")
+@click.option("--effect", "effects", type=_EFFECT, multiple=True, help="What it may have done.")
+@click.option("--ask", "asks", type=_EFFECT, multiple=True, help="What an admin may allow it.")
+@click.option("--tool", "allowed", multiple=True, metavar="TOOL", help="A tool that is its own.")
+@click.option("--never", "denied", multiple=True, metavar="TOOL", help="A tool it never has.")
+@click.option("--area", "areas", type=_AREA, multiple=True, help="A part of the panel it opens.")
+@click.option("--none", "empty", is_flag=True, help="What is not named is empty; else it stays.")
+@click.pass_obj
+def change(terminal: Terminal, /, name: str, *, empty: bool, **given: tuple[str, ...]) -> None:
+    """Make a role, or change what it opens for all who have it; every option may be repeated."""
+    known = {role.name: role for role in asked(terminal, Roles.listed, OWNER)}
+    before = known.get(name) if not empty else None
+    wish = {key: values or getattr(before, key, ()) for key, values in given.items()}
+    asked(terminal, Roles.put, OWNER, name, msgspec.convert(wish, RoleWish))
+    after = [role for role in asked(terminal, Roles.listed, OWNER) if role.name == name]
+    terminal.listing(_COLUMNS, map(_row, after))
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def remove(terminal: Terminal, name: str) -> None:
+    """Remove a role that nobody has."""
+    asked(terminal, Roles.remove, OWNER, name)
+    click.echo(terminal.say("Removed: {name}", name=name))
+
+
+def _row(role: RoleShown) -> tuple[str, ...]:
+    lists: tuple[Iterable[str], ...] = (
+        role.effects,
+        role.asks,
+        role.allowed,
+        role.denied,
+        role.areas,
+    )
+    return (role.name, *(" ".join(each) for each in lists), str(role.users))
