@@ -193,7 +193,8 @@ def test_every_page_is_drawn(
             service.stop()
             fail(service)
             service.start()
-        draw = Gallery(person, language).draw
+        gallery = Gallery(person, language)
         for page in PAGES:
             person.driver.get(service.address + page)
-            draw(f"{state}{page.replace('/', '-')}")
+            gallery.draw(f"{state}{page.replace('/', '-')}")
+        gallery.sheet(state)

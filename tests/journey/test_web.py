@@ -1,6 +1,7 @@
 """A conversation in a real browser: set-up, question, stream, reload, two tabs, Chinese, phone."""
 
 import sqlite3
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
@@ -352,3 +353,18 @@ class Gallery:
                 assert [] == self._person.too_wide(), name
                 file = f"{name}-{size[0]}-{'dark' if dark else 'light'}.png"
                 self._person.driver.save_screenshot(str(self._folder / file))
+
+    def sheet(self, begin: str) -> None:
+        """Lay the pictures whose names begin so out on one page, and take its picture too."""
+        names = sorted(path.name for path in self._folder.glob(f"{begin}-*.png"))
+        pictures = "".join(
+            f'<a href="{name}"><img src="{name}" alt="{name}" title="{name}" height="360"></a> '
+            for name in names
+        )
+        page = self._folder / f"{begin}.html"
+        page.write_text(f'<!doctype html><body style="width:1800px">{pictures}</body>')
+        self._person.driver.get(page.as_uri())
+        taken = self._person.driver.execute_cdp_cmd(
+            "Page.captureScreenshot", {"captureBeyondViewport": True}
+        )
+        page.with_suffix(".png").write_bytes(b64decode(taken["data"]))
