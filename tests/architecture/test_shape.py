@@ -33,14 +33,14 @@ BUDGETS = {
     "models": 2490,
     "net": 1200,
     "ops": 1600,
-    "panel": 4800,
+    "panel": 4900,
     "plugins": 1000,
     "sandbox": 3220,
     "scheduler": 400,
     "store": 3450,
     "tools": 3950,
 }
-PYTHON_LINES = 41_960
+PYTHON_LINES = 42_060
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

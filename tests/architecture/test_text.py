@@ -19,6 +19,7 @@ from tests.architecture.conftest import Plant
 from tests.architecture.tree import ROOT, Module, modules
 
 CATALOGUE = Path("src/clawdbot/locale/zh_CN/LC_MESSAGES/clawdbot.po")
+HELP = Path("src/clawdbot/config/help.tsv")
 SPEAKERS = {"say", "t", "_t"}
 TEMPLATES = {".html", ".jinja"}
 COMPILE = "pybabel compile -D clawdbot -d src/clawdbot/locale"
@@ -107,9 +108,18 @@ def _sentences(root: Path) -> Iterator[Sentence]:
         for node in ast.walk(module.syntax):
             if isinstance(node, ast.Call):
                 yield from _said(node, f"{module.place}:{node.lineno}", kinds)
+    yield from _helped(root)
     package = root / "src" / "clawdbot"
     for path in sorted(p for p in package.rglob("*") if p.suffix in TEMPLATES):
         yield from _shown(path, path.relative_to(package).as_posix())
+
+
+def _helped(root: Path) -> Iterator[Sentence]:
+    path = root / HELP
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        if not line.startswith("#"):
+            yield Sentence(f"{HELP.name}:{number}", line.partition("\t")[2])
 
 
 def _failures(module: Module) -> Iterator[Sentence]:
@@ -176,6 +186,7 @@ _PO = 'msgid "Hello {name}"\nmsgstr "你好 {name}"\n\nmsgid "Bye"\nmsgstr "再�
         ("a.py", "say(language, f'Bye {name}')"),
         ("panel/templates/a.html", "<p title=\"{{ t('New') }}\">{{ t('Bye') }}</p>"),
         ("panel/templates/a.html", "{% if x %}{{ say('New', n=1) }}{% endif %}"),
+        ("config/help.tsv", "# all\na.b\tNew\na.c\tBye\n"),
         ("domain/errors.py", "class Denied(Exception):\n    '''New'''"),
         ("domain/errors.py", "class Denied(Exception):\n    '''Bye'''\n    remedy = 'New'"),
     ],

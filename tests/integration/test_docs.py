@@ -1,17 +1,23 @@
-"""What the documents say is what the program has: frames, metrics, settings, commands, errors."""
+"""What the documents say is what the program has: frames, metrics, settings, commands, errors.
+
+Covers clawdbot.config.help.
+"""
 
 import inspect
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard, get_args, get_origin
 
 import msgspec
 import pytest
 
 from clawdbot.app.sections import SECTIONS
 from clawdbot.cli.commands import COMMANDS
+from clawdbot.config.help import told
 from clawdbot.domain import errors, settings
+from clawdbot.domain.text import say
 from clawdbot.gateway import frames
 from clawdbot.ops import metrics
 
@@ -36,11 +42,14 @@ def test_every_metric_is_documented() -> None:
     assert names == documented
 
 
-@pytest.mark.parametrize("name", ["settings.md", "settings.zh-CN.md"])
-def test_every_setting_is_documented(name: str) -> None:
-    kinds: list[type[msgspec.Struct]] = [settings.Core, *SECTIONS.values()]
-    documented = set(re.findall(r"`([\w.]+)`", read(name)))
-    assert set() == _keys(kinds) - documented
+def test_every_setting_tells_what_it_is_for() -> None:
+    assert set(_keys()) == set(told())
+
+
+@pytest.mark.parametrize(("name", "language"), [("settings.md", "en"), ("settings.zh-CN.md", "zh")])
+def test_the_document_tells_of_every_setting_what_the_panel_does(name: str, language: str) -> None:
+    wanted = {key: say(language, text) for key, text in told().items()}
+    assert wanted == dict(_documented(read(name)))
 
 
 @pytest.mark.parametrize("name", ["commands.md", "commands.zh-CN.md"])
@@ -56,13 +65,36 @@ def test_every_command_and_exit_code_is_documented(name: str) -> None:
     assert set() == codes - documented
 
 
-def _keys(kinds: Sequence[type[msgspec.Struct]]) -> set[str]:
-    found: set[str] = set()
-    for kind in kinds:
-        for field in msgspec.structs.fields(kind):
-            found.add(field.encode_name)
-            for inner in re.findall(r"clawdbot[\w.]+\.(\w+)", repr(field.type)):
-                nested = getattr(settings, inner, None)
-                if inspect.isclass(nested) and issubclass(nested, msgspec.Struct):
-                    found |= _keys([nested]) if nested not in kinds else set()
-    return found
+def _keys() -> Iterator[str]:
+    """List the settings as they are written, `*` where a name of the user's stands."""
+    yield from _within(settings.Core, "")
+    for kind, section in SECTIONS.items():
+        for key in _within(section, f"channels.{kind}.*."):
+            yield re.sub(r"^channels\.\w+\.\*\.session", "channels.*.*.session", key)
+
+
+def _within(kind: type[msgspec.Struct], above: str) -> Iterator[str]:
+    for field in msgspec.structs.fields(kind):
+        key = above + field.encode_name
+        inner = next(filter(_is_section, (field.type, *get_args(field.type))), None)
+        if inner is None:
+            yield key
+        else:
+            yield from _within(inner, f"{key}.*." if get_origin(field.type) is dict else f"{key}.")
+
+
+def _is_section(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    return inspect.isclass(kind) and issubclass(kind, msgspec.Struct)
+
+
+def _documented(text: str) -> Iterator[tuple[str, str]]:
+    """Read the tables: each heading names the section, but for the top."""
+    named = {"providers", "model_routing", "tools", "files"}
+    places = {each: f"{each}.*" for each in named} | {"mcp": "mcp.servers.*"}
+    places |= {"session": "channels.*.*.session", "group": "channels.*.*.session.group"}
+    for heading, body in re.findall(r"^##+ (.*?)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
+        found = re.match(r"`([^`]+)`", heading)
+        at = found[1].replace("<account>", "*") if found else ""
+        for key, meaning in re.findall(r"^\| `([\w.]+)` \|.*?\|(.*)\|$", body, re.MULTILINE):
+            if key not in {"session", "group"}:
+                yield ".".join(filter(None, (places.get(at, at), key))), meaning.strip()

@@ -36,18 +36,23 @@ class Problems:
     def settle(self, language: str) -> None:
         """Raise SettingsInvalid with a line for each problem, if any."""
         if lines := self.lines(language):
-            raise SettingsInvalid("\n".join(lines))
+            faults = {
+                values["key"]: self._line(language, text, values).removeprefix(f"{values['key']}: ")
+                for _, text, values in self.found
+                if "key" in values
+            }
+            raise SettingsInvalid("\n".join(lines), faults=faults)
 
     def lines(self, language: str) -> list[str]:
         """Write a line for each problem, in the files' order."""
         return [
-            f"{where}: {say(language, text, **_spoken(language, values))}"
+            f"{where}: {self._line(language, text, values)}"
             for where, text, values in sorted(self.found, key=lambda found: _order(found[0]))
         ]
 
-
-def _spoken(language: str, values: dict[str, str]) -> dict[str, str]:
-    return {name: say(language, v) if name == "reason" else v for name, v in values.items()}
+    def _line(self, language: str, english: str, values: dict[str, str]) -> str:
+        spoken = {name: say(language, v) if name == "reason" else v for name, v in values.items()}
+        return say(language, english, **spoken)
 
 
 def _order(where: str) -> tuple[str, int]:

@@ -63,9 +63,17 @@ def first_line(kind: type[Failure]) -> str:
 
 
 class SettingsInvalid(Failure):
-    """The settings are not valid. Run `clawdbot config check`."""
+    """The settings are not valid. Run `clawdbot config check`.
+
+    `faults` tells by the settings' keys what is wrong, where that is known.
+    """
 
     exit_code = 78
+
+    def __init__(self, message: str = "", *, faults: dict[str, str] | None = None) -> None:
+        """Carry the message and the faults."""
+        super().__init__(message)
+        self.faults = faults or {}
 
 
 class HomeLocked(Failure):

@@ -25,12 +25,16 @@ _FORM = "application/x-www-form-urlencoded"
 T = TypeVar("T")
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, for programs (`title`, `status`) and for people (`detail`); RFC 9457."""
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong, for programs (`title`, `status`) and for people (`detail`); RFC 9457.
+
+    `faults` tells it by the keys of settings, where it is theirs.
+    """
 
     title: str
     status: int
     detail: str
+    faults: dict[str, str] = {}
 
 
 async def body(request: web.Request) -> bytes:
@@ -76,9 +80,11 @@ def json(value: object, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json")
 
 
-def problem(request: web.Request, status: int, title: str, detail: str) -> web.Response:
+def problem(
+    request: web.Request, status: int, title: str, detail: str, faults: dict[str, str] | None = None
+) -> web.Response:
     """Answer with what went wrong, in the language of whoever asked."""
     words = told(request.get(LANGUAGE, "en"), detail)
-    response = json(Problem(title=title, status=status, detail=words), status)
+    response = json(Problem(title=title, status=status, detail=words, faults=faults or {}), status)
     response.content_type = "application/problem+json"
     return response

@@ -208,7 +208,9 @@ class Server:
                 # Our own command line raises it again by its name.
                 named = {"X-Failure": type(error).__name__} if local else {}
                 if request.path.startswith(API):
-                    response = problem(request, _status(error), type(error).__name__, str(error))
+                    faults = error.faults if isinstance(error, SettingsInvalid) else None
+                    kind = type(error).__name__
+                    response = problem(request, _status(error), kind, str(error), faults)
                 else:
                     response = web.Response(status=_status(error), text=str(error), headers=named)
             except Exception:  # noqa: BLE001 - bulkhead: one request's fault is not the others'

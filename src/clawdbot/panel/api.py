@@ -110,6 +110,8 @@ OPERATIONS = (
     Operation("DELETE", "/conversations/{name}", Conversations.delete),
     Operation("GET", "/settings", Settings.listed, Area.SETTINGS),
     Operation("PUT", "/settings", Settings.change, Area.SETTINGS),
+    Operation("POST", "/settings", Settings.add, Area.SETTINGS),
+    Operation("DELETE", "/settings/{section}/{name}", Settings.remove, Area.SETTINGS),
     Operation("GET", "/secrets", Control.secrets, Area.SETTINGS),
     Operation("PUT", "/secrets", Settings.keep_secret, Area.SETTINGS),
     Operation("POST", "/secrets/rotate", Settings.rotate_secret, Area.SETTINGS),

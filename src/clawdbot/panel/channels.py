@@ -3,7 +3,6 @@
 Saving checks by the settings' own rules, and starts the service anew with them.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,9 +22,8 @@ from clawdbot.gateway.route import Caller
 from clawdbot.gateway.setup import Finding
 from clawdbot.gateway.supervisor import Beat, Supervisor
 from clawdbot.net.client import Client, NetFailed
-from clawdbot.panel.configured import Configured, Given, Setting, changes
+from clawdbot.panel.configured import Configured, Given, Setting, changes, checked
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _REACH_S = 10.0
 
 
@@ -88,9 +86,7 @@ class Channels:
 
     async def add(self, caller: Caller, wish: Account) -> None:
         """Make an account; starts the service anew."""
-        if not _NAME.fullmatch(wish.account):
-            raise BadInput("A name has at most 32 letters, digits, - and _.")
-        if wish.account in self._accounts(wish.kind):
+        if checked(wish.account) in self._accounts(wish.kind):
             raise BadInput("There is an account of that name already.")
         at, blank = _at(wish.kind, wish.account), self._settings(wish.kind, wish.account)
         made: dict[str, Value] = {f"{at}.paused": False}
@@ -105,9 +101,7 @@ class Channels:
     async def test(self, caller: Caller, wish: Account) -> Finding:
         """Ask the platform once with what the form says, and write nothing."""
         changed, secrets = changes(self._settings(wish.kind, wish.account), wish.settings)
-        if not _NAME.fullmatch(wish.account):
-            raise BadInput("A name has at most 32 letters, digits, - and _.")
-        at = _at(wish.kind, wish.account)
+        at = _at(wish.kind, checked(wish.account))
         values: dict[str, Value] = {f"{at}.paused": False}
         values |= {f"{at}.{key}": value for key, value in (changed | secrets).items()}
         settled = self.configured.settled

@@ -7,7 +7,7 @@ the last that names it. What a file of the user's or the environment fixes stays
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, get_args
+from typing import Protocol, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, inspect
@@ -27,6 +27,7 @@ from clawdbot.tools.plugins import declared
 _ADDRESSES = ("url", "base_url")
 _OURS = ("settings.yaml", "default")
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _NAME_MOST = 64
 
 # A form is for values; the environment and other secrets are not the asker's to read.
@@ -37,13 +38,17 @@ Channels = Mapping[str, Mapping[str, msgspec.Struct]]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of a section; `fixed` names where it is fixed, a secret tells only that it is set."""
+    """One key of a section; `fixed` names where it is fixed, a secret tells only that it is set.
+
+    `secrets` are several by names of the user's: their value are the names of those that are set.
+    """
 
     key: str
     kind: str
     value: str | float | bool | tuple[str, ...] | None
     options: tuple[str, ...] = ()
     fixed: str = ""
+    help: str = ""
 
 
 class Imagined(Protocol):
@@ -119,7 +124,7 @@ class Configured:
         given: Given,
         new: Mapping[str, Value] | None = None,
     ) -> None:
-        """Write what differs from before, and start anew with it; `new` is written in any case.
+        """Write what differs from before, or else `new`, and start anew with it.
 
         Raises SettingsInvalid for what may not be, BadInput for a key that would go elsewhere.
         """
@@ -128,7 +133,7 @@ class Configured:
         values: dict[str, Value] = {joined(at, key): value for key, value in changed.items()}
         for key, keep in zip(secrets, keeps, strict=True):
             values[joined(at, key)] = PREFIX + keep.name
-        await self._write(who, "settings.change", at, {**values, **(new or {})}, keeps)
+        await self._write(who, "settings.change", at, {**(new or {}), **values}, keeps)
 
     async def remove(self, who: User, at: str) -> None:
         """Take a whole section away; raises BadInput where part of it is not ours."""
@@ -175,21 +180,25 @@ class Configured:
     def _shown(
         self, kind: type[msgspec.Struct], section: msgspec.Struct | None, at: str, prefix: str
     ) -> Iterator[Setting]:
+        from clawdbot.config.help import help_of  # noqa: PLC0415 - with the first page of settings
+
         for field in msgspec.structs.fields(kind):
             key = prefix + field.encode_name
             value = _default(field) if section is None else getattr(section, field.name)
             if inner := _section(field.type):
-                below = value if isinstance(value, msgspec.Struct) else None
-                yield from self._shown(inner, below, at, f"{key}.")
+                of = value if isinstance(value, msgspec.Struct) else None
+                yield from self._shown(inner, of, at, f"{key}.")
                 continue
-            written, options = _kind(field.type)
-            origin = self.settled.origins.get(joined(at, key), "default")
+            (written, options), whole = _kind(field.type), joined(at, key)
+            below = self.fixed(whole) if written == "secrets" else ""
+            origin = below or self.settled.origins.get(whole, "default")
             yield Setting(
                 key=key,
                 kind=written,
                 value=_plain(value, written),
                 options=options,
                 fixed="" if origin.startswith(_OURS) else origin,
+                help=help_of(whole),
             )
 
 
@@ -199,26 +208,36 @@ def changes(before: tuple[Setting, ...], given: Given) -> tuple[dict[str, Value]
     A secret that is kept goes to no other address than before.
     """
     flat, known = dict(_flat(given)), {each.key: each for each in before}
-    if strange := flat.keys() - known.keys():
+    named = {key for key in flat if key not in known and _of_secrets(known, key)}
+    if strange := flat.keys() - known.keys() - named:
         raise BadInput(f"{min(strange)}: There is no such setting.")
     for key, value in flat.items():
         texts = value if isinstance(value, list) else [value]
         if any(_REFERENCE.search(str(text)) for text in texts):
             raise BadInput(f"{key}: What names the environment belongs into clawdbot.yaml.")
     secrets = {
-        key: str(value) for key, value in flat.items() if known[key].kind == "secret" and value
+        key: str(value)
+        for key, value in flat.items()
+        if value and (key in named or known[key].kind == "secret")
     }
     changed = {
         key: value
         for key, each in known.items()
-        if key in flat and each.kind != "secret"
+        if key in flat and each.kind not in {"secret", "secrets"}
         if (value := _value(flat[key])) != (_value(each.value))
     }
+    dropped: dict[str, Value] = {key: None for key in named if flat[key] is None}
     moved = _origin(address(before, changed)) != _origin(address(before, {}))
-    kept = [each.key for each in before if each.kind == "secret" and each.value]
-    if moved and set(kept) - secrets.keys():
+    if moved and set(_kept(before)) - secrets.keys() - dropped.keys():
         raise BadInput("A key is sent to no other address than it was given for. Type it anew.")
-    return changed, secrets
+    return changed | dropped, secrets
+
+
+def checked(name: str) -> str:
+    """Give a name that a section may have; raises BadInput."""
+    if not _NAME.fullmatch(name):
+        raise BadInput("A name has at most 32 letters, digits, - and _.")
+    return name
 
 
 def secrets_of(core: Core, channels: Channels) -> list[Secret]:
@@ -262,6 +281,21 @@ def _flat(given: Given, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + key, value
 
 
+def _of_secrets(known: Mapping[str, Setting], key: str) -> bool:
+    """Tell whether a key is a name below secrets that have names."""
+    above = known.get(key.rpartition(".")[0])
+    return above is not None and above.kind == "secrets"
+
+
+def _kept(before: tuple[Setting, ...]) -> Iterator[str]:
+    """List the keys of the secrets that are set."""
+    for each in before:
+        if each.kind == "secrets" and isinstance(each.value, tuple):
+            yield from (f"{each.key}.{name}" for name in each.value)
+        elif each.kind == "secret" and each.value:
+            yield each.key
+
+
 def _value(value: object) -> Value:
     """Give what a form sent as it is written; nothing takes the key away."""
     match value:
@@ -297,6 +331,8 @@ def _section(kind: object) -> type[msgspec.Struct] | None:
 def _kind(kind: object) -> tuple[str, tuple[str, ...]]:
     if kind is Secret or kind == Seconds:
         return ("secret" if kind is Secret else "time"), ()
+    if get_origin(kind) is dict and get_args(kind)[1] is Secret:
+        return "secrets", ()
     match inspect.type_info(kind):
         case inspect.BoolType():
             return "switch", ()
@@ -317,7 +353,7 @@ def _plain(value: object, kind: str) -> str | float | bool | tuple[str, ...] | N
             return bool(value)
         case bool() | int() | float():
             return spelled(value) if kind == "time" else value
-        case tuple():
+        case tuple() | dict():
             return tuple(map(str, value))
         case None:
             return None

@@ -3,7 +3,6 @@
 Saving checks by the settings' own rules, and starts the service anew with them.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,10 +21,9 @@ from clawdbot.gateway.route import Caller
 from clawdbot.gateway.setup import Finding
 from clawdbot.models.probe import Probe, probe
 from clawdbot.models.router import DEFAULT, EMERGENCY, Router, Standing
-from clawdbot.panel.configured import Configured, Given, Setting, changes
+from clawdbot.panel.configured import Configured, Given, Setting, changes, checked
 from clawdbot.store import usage
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _DAYS_MOST, _DAYS_USUAL = 92, 30
 _FIRST = date(1970, 1, 1)
 _KINDS: dict[str, type[msgspec.Struct]] = {"providers": Provider, "model_routing": Route}
@@ -161,7 +159,7 @@ class Models:
 
     async def test(self, caller: Caller, wish: Wish) -> Finding:
         """Ask a provider one small question with what the form says, as `clawdbot test-model`."""
-        _check(wish.name)
+        checked(wish.name)
         language, settled = caller.who.language, self.configured.settled
         at, now = f"providers.{wish.name}", settled.core.providers.get(wish.name)
         changed, secrets = changes(self.configured.settings(Provider, now, at), wish.settings)
@@ -204,7 +202,7 @@ class Models:
         )
 
     async def _keep(self, caller: Caller, at: str, wish: Wish) -> None:
-        _check(wish.name)
+        checked(wish.name)
         section, place = self._all(at).get(wish.name), f"{at}.{wish.name}"
         before = self.configured.settings(_KINDS[at], section, place)
         await self.configured.change(caller.who, place, before, wish.settings)
@@ -230,11 +228,6 @@ class Models:
             standing=standing,
             removable=not fixed and name not in _ALWAYS,
         )
-
-
-def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise BadInput("A name has at most 32 letters, digits, - and _.")
 
 
 def _told(found: Probe, language: str) -> str:

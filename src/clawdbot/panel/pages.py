@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from markupsafe import Markup, escape
 
 from clawdbot.domain.people import User
 from clawdbot.domain.text import LANGUAGES, language_of, say, told
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _NONE: Mapping[str, object] = MappingProxyType({})
+_CODE = Markup("<code>{}</code>")
 _FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -45,6 +47,7 @@ def page(
             languages=LANGUAGES,
             static=f"/static/{_static()[0]}",
             t=partial(say, language),
+            coded=coded,
             **values,
         )
     )
@@ -56,6 +59,12 @@ def html(text: str) -> str:
     from clawdbot.panel.markdown import render  # noqa: PLC0415
 
     return render(text)
+
+
+def coded(text: str) -> Markup:
+    """Show what stands between backticks as code."""
+    parts = (_CODE.format(p) if n % 2 else escape(p) for n, p in enumerate(text.split("`")))
+    return Markup("").join(parts)
 
 
 def to(path: str) -> web.Response:

@@ -1,16 +1,18 @@
 """Every setting by section: what it is for, what it is, where that was written; and the secrets.
 
-Sections are changed here by the settings' own rules, what has a name of the user's is shown. A
-secret's text goes in and never comes out. What the service has at its start holds by a new one.
+Sections and the entries of tables are changed here by the settings' own rules. A secret's text goes
+in and never comes out. What the service has at its start holds by a new one.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import get_origin
+from operator import attrgetter
+from typing import get_args, get_origin
 
 import msgspec
 
-from clawdbot.domain.errors import BadInput
-from clawdbot.domain.settings import Core
+from clawdbot.domain.errors import BadInput, Missing
+from clawdbot.domain.settings import Core, Value
 from clawdbot.gateway.custody import Custody, Keep
 from clawdbot.gateway.route import Caller
 from clawdbot.ops.lines import Redactor
@@ -20,12 +22,14 @@ from clawdbot.panel.configured import (
     Given,
     Setting,
     changes,
+    checked,
     joined,
     secrets_of,
 )
 
 _MASK = "****"
 _TOP = ""
+_ELSEWHERE = frozenset({"providers", "model_routing"})
 
 
 class Shown(Setting, frozen=True, kw_only=True):
@@ -43,24 +47,41 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What has a name of the user's; `fixed` names a file of the user's that has part of it."""
+
+    name: str
+    settings: tuple[Shown, ...]
+    fixed: str = ""
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings that belong together: those that can be changed here, or `rows` to be read."""
+    """Settings that belong together: those that can be changed here, or `rows` to be read.
+
+    A table has `entries` instead, and `blank` for a new one.
+    """
 
     name: str
     help: str = ""
     settings: tuple[Shown, ...] = ()
     rows: tuple[Row, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    blank: tuple[Shown, ...] = ()
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A section as a form sends it, the top without a name; untyped secrets stay as they are."""
+    """A section as a form sends it, the top without a name; untyped secrets stay as they are.
+
+    `name` is that of an entry, where the section is a table.
+    """
 
     section: str = _TOP
+    name: str = ""
     settings: Given = {}
 
     def __repr__(self) -> str:
         """Print no secret."""
-        return f"Wish({self.section})"
+        return f"Wish({self.section} {self.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +93,29 @@ class Settings:
 
     async def listed(self) -> list[Section]:
         """List every setting in its section."""
-        kinds, rows = _kinds(), self.rows()
+        kinds, tables, rows = _kinds(), _tables(), self.rows()
         found = [
-            Section(name=name, help=_help(kind) if name else "", settings=self._shown(name, kind))
+            Section(
+                name=name,
+                help=_help(kind) if name else "",
+                settings=self._shown(name, kind, self._at(name)),
+            )
             for name, kind in kinds.items()
         ]
+        for name, kind in tables.items():
+            entries = tuple(
+                Entry(
+                    name=each,
+                    settings=self._shown(f"{name}.{each}", kind, of),
+                    fixed=self.configured.fixed(f"{name}.{each}"),
+                )
+                for each, of in self._entries(name).items()
+            )
+            blank = self._shown(f"{name}.", kind, None)
+            found.append(Section(name=name, help=_help(kind), entries=entries, blank=blank))
         for name in (*(f.encode_name for f in msgspec.structs.fields(Core)), "channels"):
             within = tuple(row for row in rows if row.key.startswith(f"{name}."))
-            if within and name not in kinds:
+            if within and not any(f"{known}.".startswith(f"{name}.") for known in kinds | tables):
                 found.append(Section(name=name, rows=within))
         return found
 
@@ -88,15 +124,39 @@ class Settings:
 
         Raises SettingsInvalid for what may not be, or is written where it is not ours to change.
         """
-        kind = _kinds().get(wish.section)
+        kinds = _tables() if wish.name else _kinds()
+        if wish.section not in kinds:
+            raise BadInput("There is no such section. What has a name is changed on its own page.")
+        if wish.name and wish.name not in self._entries(wish.section):
+            raise Missing("There is nothing of this name.")
+        await self._write(caller, wish, kinds[wish.section])
+
+    async def add(self, caller: Caller, wish: Wish) -> None:
+        """Make an entry of a table; starts the service anew."""
+        kind = _tables().get(wish.section)
         if kind is None:
             raise BadInput("There is no such section. What has a name is changed on its own page.")
-        before = self._settings(wish.section, kind)
+        if checked(wish.name) in self._entries(wish.section):
+            raise BadInput("There is something of this name already.")
+        await self._write(caller, wish, kind)
+
+    async def remove(self, caller: Caller, section: str, name: str) -> None:
+        """Take an entry of a table away; starts the service anew."""
+        if section not in _tables() or name not in self._entries(section):
+            raise Missing("There is nothing of this name.")
+        await self.configured.remove(await self.custody.who(caller), f"{section}.{name}")
+
+    async def _write(self, caller: Caller, wish: Wish, kind: type[msgspec.Struct]) -> None:
+        at = joined(wish.section, wish.name) if wish.name else wish.section
+        of = self._at(wish.section) if not wish.name else self._entries(wish.section).get(wish.name)
+        before = self._settings(at, kind, of)
         changed, _ = changes(before, wish.settings)
         if any(_MASK in str(value) for value in changed.values()):
             raise BadInput("What is masked by **** is not known here. Type it whole.")
+        # Of a new entry something is written, so that what it lacks is found.
+        new: dict[str, Value] = {} if of else {joined(at, before[0].key): None}
         who = await self.custody.who(caller)
-        await self.configured.change(who, wish.section, before, wish.settings)
+        await self.configured.change(who, at, before, wish.settings, new)
 
     async def keep_secret(self, caller: Caller, wish: Keep) -> None:
         """Set a secret; starts the service anew where the settings name it."""
@@ -129,8 +189,10 @@ class Settings:
         settled = self.configured.settled
         return Redactor(secrets_of(settled.core, settled.channels))
 
-    def _shown(self, at: str, kind: type[msgspec.Struct]) -> tuple[Shown, ...]:
-        usual = {each.key: each.value for each in self.configured.settings(kind, kind(), at)}
+    def _shown(
+        self, at: str, kind: type[msgspec.Struct], of: msgspec.Struct | None
+    ) -> tuple[Shown, ...]:
+        usual = {each.key: each.value for each in self.configured.settings(kind, None, at)}
         origins = self.configured.settled.origins
         return tuple(
             Shown(
@@ -138,18 +200,27 @@ class Settings:
                 origin=origins.get(joined(at, each.key), "default"),
                 default=usual[each.key],
             )
-            for each in self._settings(at, kind)
+            for each in self._settings(at, kind, of)
         )
 
-    def _settings(self, at: str, kind: type[msgspec.Struct]) -> tuple[Setting, ...]:
+    def _settings(
+        self, at: str, kind: type[msgspec.Struct], of: msgspec.Struct | None
+    ) -> tuple[Setting, ...]:
         """Give a section's settings; a password within an address is masked."""
-        core, redact = self.configured.settled.core, self.redactor()
-        section = getattr(core, at) if at else core
+        redact = self.redactor()
         return tuple(
             _redacted(each, redact)
-            for each in self.configured.settings(kind, section, at)
+            for each in self.configured.settings(kind, of, at)
             if at or "." not in each.key
         )
+
+    def _at(self, section: str) -> msgspec.Struct:
+        core = self.configured.settled.core
+        return attrgetter(section)(core) if section else core
+
+    def _entries(self, table: str) -> Mapping[str, msgspec.Struct]:
+        found: Mapping[str, msgspec.Struct] = attrgetter(table)(self.configured.settled.core)
+        return found
 
     def _take(self, name: str) -> None:
         """Have the service take a new text where it uses it."""
@@ -167,6 +238,22 @@ def _kinds() -> dict[str, type[msgspec.Struct]]:
         if not any(get_origin(inner.type) is dict for inner in msgspec.structs.fields(kind)):
             kinds[field.encode_name] = kind
     return kinds
+
+
+def _tables() -> dict[str, type[msgspec.Struct]]:
+    """Give the tables that have no page of their own, by the struct of their entries."""
+    return dict(_named(Core, ""))
+
+
+def _named(kind: type[msgspec.Struct], above: str) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    for field in msgspec.structs.fields(kind):
+        key, inner = joined(above, field.encode_name), field.type
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from _named(inner, key)
+        elif get_origin(inner) is dict and key not in _ELSEWHERE:
+            of = get_args(inner)[1]
+            if isinstance(of, type) and issubclass(of, msgspec.Struct):
+                yield key, of
 
 
 def _help(kind: type[msgspec.Struct]) -> str:

@@ -10,6 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from clawdbot.app.sections import SECTIONS
+from clawdbot.app.unseal import unsealed
+from clawdbot.config.load import load
+from clawdbot.domain.secret import Secret
 from clawdbot.panel.settings import Section, Shown
 from tests.integration.gateway.conftest import JSON
 from tests.integration.panel.conftest import (
@@ -118,6 +122,91 @@ async def test_what_may_not_be_is_refused_and_changes_nothing(short_home: Path) 
         assert "http://****@127.0.0.1:9" == shown.value
 
 
+async def entry(home: Path, section: str, name: str) -> dict[str, object]:
+    """Read an entry as it is shown after the service started anew."""
+    async with opened(home) as (_, browser):
+        found = {e.name: e for e in (await sections(browser))[section].entries}
+        return {each.key: each.value for each in found[name].settings} if name in found else {}
+
+
+async def test_what_has_a_name_is_added_changed_and_taken_away(short_home: Path) -> None:
+    async with opened(short_home) as (_, browser):
+        wish: JSON = {"section": "files", "name": "docs", "settings": {"path": "/srv"}}
+        assert 204 == (await browser.call("POST", "/settings", wish)).status
+    async with opened(short_home) as (_, browser):
+        wish = {"section": "tools", "name": "shell", "settings": {"per_hour": 3}}
+        assert 204 == (await browser.call("POST", "/settings", wish)).status
+    assert {"path": "/srv", "write": False, "roles": ("owner",)} == await entry(
+        short_home, "files", "docs"
+    )
+    async with opened(short_home) as (_, browser):
+        page = (await browser.get("/settings")).text
+        assert "A folder of this machine" in page
+        assert '<bdi translate="no">shell</bdi>' in page
+        again = {"section": "tools", "name": "shell", "settings": {"per_hour": 4}}
+        assert 400 == (await browser.call("POST", "/settings", again)).status
+        assert 204 == (await browser.call("PUT", "/settings", again)).status
+    async with opened(short_home) as (_, browser):
+        assert 204 == (await browser.call("DELETE", "/settings/files/docs")).status
+    assert {"per_hour": 4} == await entry(short_home, "tools", "shell")
+    assert {} == await entry(short_home, "files", "docs")
+
+
+async def test_secrets_with_names_go_in_and_are_forgotten(short_home: Path) -> None:
+    at: JSON = {"section": "mcp.servers", "name": "time"}
+    async with opened(short_home) as (_, browser):
+        settings: JSON = {"command": ["bin/time"], "env": {"TOKEN": SEALED, "OTHER": FRESH}}
+        wish = at | {"settings": settings}
+        assert 204 == (await browser.call("POST", "/settings", wish)).status
+    assert SEALED not in (short_home / "settings.yaml").read_text("utf-8")
+    shown = await entry(short_home, "mcp.servers", "time")
+    assert ("TOKEN", "OTHER") == shown["env"]
+    async with opened(short_home) as (service, browser):
+        page = (await browser.get("/settings")).text
+        assert 'name="settings.env.TOKEN"' in page
+        assert SEALED not in page
+        moved = at | {"settings": {"url": "http://127.0.0.1:9"}}
+        assert 400 == (await browser.call("PUT", "/settings", moved)).status
+        wish = at | {"settings": {"env": {"OTHER": None, "BAD NAME": "x"}}}
+        assert 400 == (await browser.call("PUT", "/settings", wish)).status
+        wish = at | {"settings": {"env": {"OTHER": None}}}
+        assert 204 == (await browser.call("PUT", "/settings", wish)).status
+    async with opened(short_home) as (service, browser):
+        kept = msgspec.json.decode((await browser.call("GET", "/secrets")).text)
+        assert ["mcp-servers-time-env-TOKEN"] == [each["name"] for each in kept]
+        loaded = unsealed(load(service.home, {}, SECTIONS))
+        assert {"TOKEN": Secret(SEALED)} == loaded.core.mcp.servers["time"].env
+    async with opened(short_home) as (_, browser):
+        assert 204 == (await browser.call("DELETE", "/settings/mcp.servers/time")).status
+        assert [] == msgspec.json.decode((await browser.call("GET", "/secrets")).text)
+
+
+async def test_a_fault_is_told_by_its_key_and_nothing_is_half_saved(short_home: Path) -> None:
+    async with opened(short_home) as (_, browser):
+        before = (short_home / "settings.yaml").read_text("utf-8")
+        asks: list[tuple[str, JSON, dict[str, str]]] = [
+            ("PUT", {"section": "turns", "settings": {"tokens": 0, "seconds": "soon"}}, {}),
+            ("POST", {"section": "tools", "name": "shell", "settings": {}}, {}),
+        ]
+        asks[0][2].update({"turns.tokens": "1 ..", "turns.seconds": "30s"})
+        asks[1][2].update({"tools.shell.per_hour": "missing"})
+        for method, wish, faults in asks:
+            refused = msgspec.json.decode((await browser.call(method, "/settings", wish)).text)
+            assert faults.keys() == refused["faults"].keys()
+            assert all(words in refused["faults"][key] for key, words in faults.items())
+        secret: JSON = {"effect": "fly", "env": {"TOKEN": SEALED}}
+        wish = {"section": "mcp.servers", "name": "time", "settings": secret}
+        assert 400 == (await browser.call("POST", "/settings", wish)).status
+        for method, path in (("PUT", "/settings"), ("DELETE", "/settings/tools/none")):
+            wish = {"section": "tools", "name": "none", "settings": {"per_hour": 1}}
+            assert 404 == (await browser.call(method, path, wish)).status
+        for name in ("a.b", "", "x" * 33):
+            wish = {"section": "tools", "name": name, "settings": {"per_hour": 1}}
+            assert 400 == (await browser.call("POST", "/settings", wish)).status
+        assert before == (short_home / "settings.yaml").read_text("utf-8")
+        assert [] == msgspec.json.decode((await browser.call("GET", "/secrets")).text)
+
+
 async def test_a_section_as_it_was_shown_changes_nothing(short_home: Path) -> None:
     proxy = f"http://me:{PROXY_PASSWORD}@127.0.0.1:9"
     async with opened(short_home, proxy) as (_, browser):
@@ -140,6 +229,8 @@ async def test_others_get_nothing(service: Running, role: str) -> None:
         for method, path in (
             ("GET", "/settings"),
             ("PUT", "/settings"),
+            ("POST", "/settings"),
+            ("DELETE", "/settings/tools/shell"),
             ("PUT", "/secrets"),
             ("POST", "/secrets/rotate"),
             ("POST", "/secrets/forget"),

@@ -30,6 +30,12 @@ export function collect(form) {
   for (const group of form.querySelectorAll("[data-list]")) {
     put(found, group.dataset.list, [...group.querySelectorAll("input:checked")].map((each) => each.value));
   }
+  // Secrets by their names: the last row is a new one, a tick takes one away.
+  for (const group of form.querySelectorAll("[data-pairs]:enabled")) {
+    const [name, text] = group.querySelectorAll(".line-up input");
+    if (name.value) put(found, `${group.dataset.pairs}.${name.value}`, text.value);
+    for (const each of group.querySelectorAll("[data-drop]:checked")) put(found, each.dataset.drop, null);
+  }
   return found;
 }
 
@@ -44,11 +50,30 @@ export async function call(what, data) {
   if (response?.status === 401) location.href = "/login";
   if (response?.ok) return response.status === 204 ? null : response.json();
   const problem = await response?.json().catch(() => null);
-  throw new Error(problem?.detail ?? words.failed);
+  throw Object.assign(new Error(problem?.detail ?? words.failed), { faults: problem?.faults ?? {} });
+}
+
+// Say what is wrong beside the fields of the settings that it is about; false where one has no field.
+function told(form, faults) {
+  for (const each of form.querySelectorAll(".of-field")) each.remove();
+  for (const each of form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
+  const fields = [...form.elements].filter((each) => each.name.startsWith("settings."));
+  const found = Object.entries(faults).map(([key, text]) => {
+    const field = fields.find(({ name }) => key === name.slice(9) || key.endsWith(name.slice(8)));
+    const id = `fault-${key}`;
+    const note = Object.assign(document.createElement("span"), { className: "fault of-field", textContent: text, id });
+    field?.setAttribute("aria-invalid", "true");
+    field?.setAttribute("aria-describedby", id);
+    field?.after(note);
+    return field;
+  });
+  found[0]?.focus();
+  return found.length > 0 && found.every(Boolean);
 }
 
 async function submit(form, button) {
-  const fault = form.querySelector(".fault");
+  const fault = form.querySelector(".fault[role=alert]");
+  told(form, {});
   if (fault) fault.hidden = true;
   if (!form.reportValidity()) return;
   if (form.dataset.confirm && !(await sure(form.dataset.confirm, button))) return;
@@ -59,6 +84,7 @@ async function submit(form, button) {
     if (button?.name) put(data, button.name, button.value);
     await follow(form, await call(button?.dataset.call ?? form.dataset.call, data), button?.dataset.then);
   } catch (error) {
+    if (told(form, error.faults ?? {})) return;
     if (!fault) toast(error.message);
     else Object.assign(fault, { textContent: error.message, hidden: false });
   } finally {
