@@ -19,7 +19,7 @@ from tests.architecture.conftest import Plant
 from tests.architecture.tree import ROOT, Module, modules
 
 CATALOGUE = Path("src/clawdbot/locale/zh_CN/LC_MESSAGES/clawdbot.po")
-HELP = Path("src/clawdbot/config/help.tsv")
+HELP = Path("src/clawdbot/panel/help.tsv")
 SPEAKERS = {"say", "t", "_t"}
 TEMPLATES = {".html", ".jinja"}
 COMPILE = "pybabel compile -D clawdbot -d src/clawdbot/locale"
@@ -186,7 +186,7 @@ _PO = 'msgid "Hello {name}"\nmsgstr "你好 {name}"\n\nmsgid "Bye"\nmsgstr "再�
         ("a.py", "say(language, f'Bye {name}')"),
         ("panel/templates/a.html", "<p title=\"{{ t('New') }}\">{{ t('Bye') }}</p>"),
         ("panel/templates/a.html", "{% if x %}{{ say('New', n=1) }}{% endif %}"),
-        ("config/help.tsv", "# all\na.b\tNew\na.c\tBye\n"),
+        ("panel/help.tsv", "# all\na.b\tNew\na.c\tBye\n"),
         ("domain/errors.py", "class Denied(Exception):\n    '''New'''"),
         ("domain/errors.py", "class Denied(Exception):\n    '''Bye'''\n    remedy = 'New'"),
     ],

@@ -1,6 +1,6 @@
 """What the documents say is what the program has: frames, metrics, settings, commands, errors.
 
-Covers clawdbot.config.help.
+Covers clawdbot.panel.help.
 """
 
 import inspect
@@ -15,11 +15,11 @@ import pytest
 
 from clawdbot.app.sections import SECTIONS
 from clawdbot.cli.commands import COMMANDS
-from clawdbot.config.help import told
 from clawdbot.domain import errors, settings
 from clawdbot.domain.text import say
 from clawdbot.gateway import frames
 from clawdbot.ops import metrics
+from clawdbot.panel.help import told
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -180,7 +180,7 @@ class Configured:
     def _shown(
         self, kind: type[msgspec.Struct], section: msgspec.Struct | None, at: str, prefix: str
     ) -> Iterator[Setting]:
-        from clawdbot.config.help import help_of  # noqa: PLC0415 - with the first page of settings
+        from clawdbot.panel.help import help_of  # noqa: PLC0415 - with the first page of settings
 
         for field in msgspec.structs.fields(kind):
             key = prefix + field.encode_name

@@ -13,7 +13,7 @@ def help_of(key: str) -> str:
 @cache
 def told() -> dict[str, str]:
     """Read all texts by the settings' keys, `*` where a name of the user's stands."""
-    text = (files("clawdbot.config") / "help.tsv").read_text("utf-8")
+    text = (files("clawdbot.panel") / "help.tsv").read_text("utf-8")
     lines = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
     return dict((key, words) for key, words in lines)  # noqa: C402 - for the types
 
