@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fakes import forked
 from tests.patience import PATIENCE_S
 
 SETTINGS = """\
@@ -84,12 +85,27 @@ def started(environ: dict[str, str], *args: str) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
-def fed(environ: dict[str, str], text: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end with a text on standard input."""
+def fed(
+    environ: dict[str, str], text: str, *args: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with a text on standard input.
+
+    It is forked; a setting for the interpreter needs one of its own.
+    """
+    if {name for name in environ if name.startswith("PYTHON")} == {"PYTHONPATH"}:
+        return forked.run(args, environ, folder or Path.cwd(), text, PATIENCE_S)
+    return whole(environ, text, *args, folder=folder)
+
+
+def whole(
+    environ: dict[str, str], text: str, *args: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in an interpreter of its own."""
     return subprocess.run(
         [sys.executable, "-m", "clawdbot", *args],
         capture_output=True,
         check=False,
+        cwd=folder,
         env=environ,
         input=text,
         text=True,

@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import clawdbot
-from tests.patience import PATIENCE_S
+from tests.fakes.command import fed
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -37,15 +36,6 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
     """Run `clawdbot ...` to its end; the keywords are added to its environment."""
 
     def call(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "clawdbot", *args],
-            capture_output=True,
-            check=False,
-            cwd=tmp_path,
-            env=environ | more,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=PATIENCE_S,
-        )
+        return fed(environ | more, "", *args, folder=tmp_path)
 
     return call

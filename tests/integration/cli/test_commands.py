@@ -15,12 +15,33 @@ from babel.messages.pofile import read_po
 import clawdbot
 from clawdbot.cli.commands import COMMANDS
 from clawdbot.domain.text import say
+from tests.fakes.command import fed, whole
 from tests.integration.cli.conftest import Run
 
 # What stays as it is in any language: names that one types, paths, codes.
 TYPED = re.compile(
     r"`[^`]*`|'[^']*'|“[^”]*”|--?[a-z-]+|[A-Z_]{3,}|\b[a-z]+\.yaml\b|\ben\b|\bzh\b|\.env"
 )
+
+
+@pytest.fixture
+def run(environ: dict[str, str], tmp_path: Path) -> Run:
+    """Run `clawdbot ...` as a shell does, in an interpreter of its own."""
+    return lambda *args, **more: whole(environ | more, "", *args, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "--help", "xyzzy", "config path", "--lang zh config show", "secret set", "status"]
+)
+def test_a_command_that_a_test_forks_is_told_apart_by_nothing(
+    environ: dict[str, str], tmp_path: Path, line: str
+) -> None:
+    as_a_shell, forked = (
+        start(environ, "a\nb\n", *line.split(), folder=tmp_path) for start in (whole, fed)
+    )
+    assert as_a_shell.stdout == forked.stdout
+    assert as_a_shell.stderr == forked.stderr
+    assert as_a_shell.returncode == forked.returncode
 
 
 def test_the_version_tells_the_build_date(run: Run) -> None:
