@@ -29,18 +29,18 @@ BUDGETS = {
     "domain": 2500,
     "durable": 700,
     "federated": 350,
-    "gateway": 5000,
+    "gateway": 5040,
     "models": 2490,
     "net": 1200,
     "ops": 1600,
-    "panel": 4900,
+    "panel": 5140,
     "plugins": 1000,
     "sandbox": 3220,
     "scheduler": 400,
-    "store": 3450,
+    "store": 3750,
     "tools": 3950,
 }
-PYTHON_LINES = 42_060
+PYTHON_LINES = 42_640
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

@@ -43,10 +43,12 @@ from clawdbot.gateway.supervisor import Supervisor
 from clawdbot.models.router import Router
 from clawdbot.net.client import Client
 from clawdbot.ops.opening import Opening
+from clawdbot.panel.erasing import Erasing
 from clawdbot.panel.register import Register
 from clawdbot.panel.staff import Staff
 from clawdbot.store import sqlite, state
 from clawdbot.store.audit import Audit
+from clawdbot.store.erasure import Ledger
 from clawdbot.store.media import Files
 from clawdbot.store.rights import roles as custom_roles
 from clawdbot.store.sqlite import SqliteDb
@@ -175,7 +177,9 @@ async def assembled(
                 roles=await db.read(custom_roles),
                 slow=outside.slow,
             )
-            yield _service(ground, stop, reload)
+            service = _service(ground, stop, reload)
+            await service.staff.erasing.catch_up()
+            yield service
 
 
 def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], None]) -> Service:
@@ -188,6 +192,8 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
     inbox = _inbox(ground, outbox, lane, engine)
     logins, setup = _entrance(ground, reload)
     register = Register(db, clock, ground.audit.append, inbox, ground.hands.registry, ground.roles)
+    media = Media(db, clock, _files(loaded.home), core.media, db.room_left)
+    erasing = Erasing(register, media, Ledger(loaded.home / "erased"), db.scrub)
     return Service(
         loaded=loaded,
         clock=clock,
@@ -215,10 +221,10 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
             epoch=ground.epoch,
             sandbox=ground.hands.sandbox,
         ),
-        media=Media(db, clock, _files(loaded.home), core.media, db.room_left),
+        media=media,
         hands=ground.hands,
         added=ground.added,
-        staff=Staff(register, logins, ground.vault),
+        staff=Staff(register, logins, ground.vault, erasing),
     )
 
 

@@ -72,6 +72,7 @@ async def serve(
                     tasks.create_task(service.hands.run(*([added.servers.run()] if added else []))),
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
+                    tasks.create_task(service.staff.erasing.run()),
                 ]
                 log = structlog.get_logger("service")
                 log.info("started", address=address, version=__version__)

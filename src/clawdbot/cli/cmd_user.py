@@ -1,12 +1,17 @@
 """`clawdbot user`: who may talk to this assistant and what, and letting in who waits."""
 
+import asyncio
+
 import click
+import msgspec
 
 from clawdbot.cli.output import Terminal, explained, json_option, moment
-from clawdbot.cli.service import asked
+from clawdbot.cli.service import Hand, asked, reached
+from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level
 from clawdbot.gateway.route import OWNER
 from clawdbot.panel.clients import Clients
+from clawdbot.panel.erasing import Erasing, Erasure
 from clawdbot.panel.roles import Roles, Which
 from clawdbot.panel.second import Second
 from clawdbot.panel.users import Admit, Alter, Users
@@ -106,3 +111,40 @@ def unlock(terminal: Terminal, key: str) -> None:
     """Let a name or an address (the key in `locked`) try again at once."""
     asked(terminal, Clients.lift, OWNER, key)
     click.echo(terminal.say("They may try again."))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be erased.")
+@click.option("--yes", is_flag=True, help="Do not ask for the name again.")
+@click.pass_obj
+def erase(terminal: Terminal, name: str, dry_run: bool, yes: bool) -> None:  # noqa: FBT001
+    """Erase a person and all that is theirs, for good; what others wrote stays."""
+    under_way = {each.id for each in asked(terminal, Erasing.carry_on) if not each.finished}
+    if name not in under_way:
+        found = asked(terminal, Erasing.foretold, OWNER, name)
+        counts = msgspec.structs.asdict(found.counts)
+        rows = [(terminal.say(what.capitalize()), str(n)) for what, n in counts.items()]
+        terminal.listing(("What", "Count"), rows)
+        if dry_run:
+            return
+        ask = terminal.say("This cannot be undone. Type the name to erase this person")
+        if not yes and click.prompt(ask, err=True) != found.name:
+            raise BadInput("That is another name. Nothing was erased.")
+        asked(terminal, Erasing.remove, OWNER, found.id)
+        name = found.id
+    asyncio.run(_finish(terminal, name))
+    click.echo(terminal.say("Erased."))
+
+
+async def _finish(terminal: Terminal, user: str) -> None:
+    """Go on with an erasure to its end, and tell how far it is."""
+    async with reached(terminal) as hand:
+        while not (now := await _now(hand, user)).finished:
+            words = terminal.say("{done} of {all} forgotten", done=now.done, all=now.all)
+            click.echo(words, err=True)
+
+
+async def _now(hand: Hand, user: str) -> Erasure:
+    """Go on for a moment, and tell how far it is."""
+    return next(each for each in await hand.ask(Erasing.carry_on) if each.id == user)

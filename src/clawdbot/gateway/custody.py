@@ -15,9 +15,12 @@ from clawdbot.domain.people import User
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.domain.secret import Secret
 from clawdbot.gateway.route import Caller
-from clawdbot.store import audit, factors, people, proof, secrets
+from clawdbot.store import audit, erasure, factors, people, proof, secrets
 from clawdbot.store.audit import Audit, Entry, Kind, Query, Row
 from clawdbot.store.vault import Vault
+
+# Who is named by their id alone, as nobody knows any more who it was.
+ERASED = "erased person"
 
 _UNKNOWN = "There is no secret of that name. See `clawdbot secret list`."
 
@@ -132,6 +135,7 @@ class Custody:
         def look(tx: Tx) -> list[Shown]:
             names = {user.id: user.name for user in people.listed(tx)}
             ids = {name: id_ for id_, name in names.items()}
+            names |= {each.user_id: ERASED for each in erasure.listed(tx)}
             query = msgspec.structs.replace(wish, user=ids.get(wish.user, wish.user))
             return [
                 Shown(

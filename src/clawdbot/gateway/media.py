@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from clawdbot.domain.errors import BadInput, DiskLow, Failure, StoreFailed, TooLarge
+from clawdbot.domain.errors import BadInput, Denied, DiskLow, Failure, StoreFailed, TooLarge
 from clawdbot.domain.inbound import OWN_CHANNELS, Inbound
 from clawdbot.domain.media import PICTURES, PLAIN, SOUNDS, kind_of, named
 from clawdbot.domain.messages import Attachment, Part, Source
@@ -23,7 +23,7 @@ from clawdbot.domain.settings import Media as Limits
 from clawdbot.domain.text import say
 from clawdbot.gateway.body import json
 from clawdbot.gateway.route import Caller, Permission, Route
-from clawdbot.store import media
+from clawdbot.store import media, people
 from clawdbot.store.media import Draft, Files, Row
 
 _MEBIBYTE = 1 << 20
@@ -111,17 +111,21 @@ class Media:
         """Forget what is old, remove what belongs to nobody, measure what stays."""
         now, limits = self._clock.now(), self._limits
         old, unsent = now - limits.keep_s, now - limits.unsent_s
-        size = 0
         try:
             await self._db.write(lambda tx: media.expire(tx, old, unsent))
-            if stale := set(await asyncio.to_thread(self._files.drafts)) - self._taking.keys():
-                await asyncio.to_thread(self._files.discard, stale)
-            for prefix in await asyncio.to_thread(self._files.prefixes):
-                async with self._still:
-                    known = await self._known(prefix)
-                    size += await asyncio.to_thread(self._files.sweep, prefix, known)
+            await self.sweep()
         except (OSError, StoreFailed) as error:
             self._log.warning("files not looked through", reason=str(error))
+
+    async def sweep(self) -> None:
+        """Remove what belongs to nobody, measure what stays; raises OSError, StoreFailed."""
+        size = 0
+        if stale := set(await asyncio.to_thread(self._files.drafts)) - self._taking.keys():
+            await asyncio.to_thread(self._files.discard, stale)
+        for prefix in await asyncio.to_thread(self._files.prefixes):
+            async with self._still:
+                known = await self._known(prefix)
+                size += await asyncio.to_thread(self._files.sweep, prefix, known)
         self._size = size
 
     def _refuse_early(self, user: User, request: web.Request) -> None:
@@ -161,6 +165,9 @@ class Media:
         most = self._limits.user_mb * _MEBIBYTE
 
         def work(tx: Tx) -> None:
+            present = people.get(tx, user.id)
+            if present is None or present.disabled_at is not None:
+                raise Denied  # shut out since the upload began
             if media.used(tx, user.id) + row.size > most:
                 text = "Your files would have more than {most} MB here. Ask an owner for room."
                 raise TooLarge(say(user.language, text, most=self._limits.user_mb))

@@ -13,6 +13,7 @@ from clawdbot.panel.additions import Additions
 from clawdbot.panel.audit import Trail
 from clawdbot.panel.channels import Channels
 from clawdbot.panel.clients import Clients
+from clawdbot.panel.erasing import Erasing
 from clawdbot.panel.groups import Groups
 from clawdbot.panel.invitations import Invitations
 from clawdbot.panel.models import Models
@@ -31,7 +32,9 @@ _PEOPLE: tuple[tuple[str, str, Call], ...] = (
     ("GET", "/people", Users.listed),
     ("GET", "/people/{id}", Users.shown),
     ("PATCH", "/people/{id}", Users.alter),
-    ("DELETE", "/people/{id}", Users.remove),
+    ("DELETE", "/people/{id}", Erasing.remove),
+    ("GET", "/people/{id}/erasure", Erasing.foretold),
+    ("GET", "/erasures", Erasing.listed),
     ("DELETE", "/people/{id}/accounts/{platform}/{external}", Users.unlink),
     ("DELETE", "/people/{id}/totp", Second.reset),
     ("GET", "/people/{id}/rights", Roles.rights_of),
@@ -155,5 +158,6 @@ CALLS: tuple[Call, ...] = (
     *(Clients.mine, Clients.of, Clients.end, Clients.end_of, Clients.end_others, Clients.end_all),
     *(Settings.listed, Settings.change),
     *(Clients.make_token, Clients.locked, Clients.lift, Second.reset),
+    *(Erasing.foretold, Erasing.remove, Erasing.carry_on),
     *(Groups.listed, Groups.shown, Groups.alter),
 )

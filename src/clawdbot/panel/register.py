@@ -19,7 +19,7 @@ from clawdbot.gateway.inbox import Inbox
 from clawdbot.gateway.openings import Openings
 from clawdbot.gateway.route import Caller
 from clawdbot.panel import authority
-from clawdbot.store import logins, people, rights, turns
+from clawdbot.store import erasure, logins, people, rights, turns
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.tools.plugins import declared
 from clawdbot.tools.registry import Registry
@@ -57,8 +57,10 @@ class Change:
         return found
 
     def below(self, who: str) -> User:
-        """Find a user on whom the actor may act; raises Missing or Denied."""
+        """Find a user on whom the actor may act; raises Missing, Denied, BadInput."""
         user = self.person(who)
+        if user.id in erasure.under_way(self.tx):
+            raise BadInput("This person is being erased.")
         if not authority.may_touch(self.actor, user, self.custom, self.tools):
             raise Denied("This person's role is not below yours.")
         return user

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from clawdbot.gateway.logins import Logins
 from clawdbot.panel.clients import Clients
+from clawdbot.panel.erasing import Erasing
 from clawdbot.panel.groups import Groups
 from clawdbot.panel.invitations import Invitations
 from clawdbot.panel.own import Own
@@ -21,6 +22,7 @@ class Staff:
     register: Register
     logins: Logins
     vault: Vault
+    erasing: Erasing
     users: Users = field(init=False)
     roles: Roles = field(init=False)
     invitations: Invitations = field(init=False)
@@ -42,6 +44,6 @@ class Staff:
     def parts(self) -> tuple[object, ...]:
         """List what a command or a program may ask."""
         return (
-            *(self.users, self.roles, self.invitations),
+            *(self.users, self.erasing, self.roles, self.invitations),
             *(self.own, self.clients, self.second, self.groups),
         )

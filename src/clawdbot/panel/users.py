@@ -17,7 +17,7 @@ from clawdbot.gateway.pairing import refuse as refuse_pairing
 from clawdbot.gateway.route import Caller
 from clawdbot.panel import authority
 from clawdbot.panel.register import Change, Register
-from clawdbot.store import audit, inbox, logins, people
+from clawdbot.store import inbox, logins, people
 from clawdbot.store.people import Pairing
 
 
@@ -105,19 +105,6 @@ class Users:
 
         return await self._book.change(caller, work)
 
-    async def remove(self, caller: Caller, id: str) -> None:  # noqa: A002
-        """Erase a user: accounts, log-ins, tokens, notes, what they were allowed."""
-
-        def work(change: Change) -> None:
-            user = change.below(id)
-            _leaves_an_owner(change, user)
-            change.halt(user)
-            people.erase(change.tx, user.id)
-            audit.erase(change.tx, user.id)
-            change.note("user.remove", user.id)
-
-        await self._book.change(caller, work)
-
     async def unlink(self, caller: Caller, id: str, platform: str, external: str) -> None:  # noqa: A002
         """Take an account on a platform from a user."""
 
@@ -204,10 +191,17 @@ def unlink(change: Change, user: User, platform: str, external: str) -> None:
     change.note("user.unlink", user.id, platform)
 
 
+def leaves_an_owner(change: Change, user: User) -> None:
+    """Check that somebody else is an owner too, if this user is one; raises BadInput."""
+    others = (owner for owner in people.owners(change.tx) if owner.id != user.id)
+    if user.role == Level.OWNER and user.disabled_at is None and not any(others):
+        raise BadInput("This is the last owner. Make somebody else an owner first.")
+
+
 def _promoted(change: Change, user: User, role: str) -> User:
     """Give a user a role: their browsers log in anew; where it opens less, all they do ends."""
     change.gives(role)
-    _leaves_an_owner(change, user)
+    leaves_an_owner(change, user)
     then = replace(user, role=role)
     people.set_role(change.tx, user.id, role)
     if authority.may_give(role, user.role, change.custom, change.tools):
@@ -222,17 +216,11 @@ def _promoted(change: Change, user: User, role: str) -> User:
 def _switched(change: Change, user: User, *, off: bool) -> User:
     at = change.now if off else None
     if off:
-        _leaves_an_owner(change, user)
+        leaves_an_owner(change, user)
         change.halt(user)
     people.set_disabled(change.tx, user.id, at)
     change.note("user.disable" if off else "user.enable", user.id)
     return replace(user, disabled_at=at)
-
-
-def _leaves_an_owner(change: Change, user: User) -> None:
-    others = (owner for owner in people.owners(change.tx) if owner.id != user.id)
-    if user.role == Level.OWNER and user.disabled_at is None and not any(others):
-        raise BadInput("This is the last owner. Make somebody else an owner first.")
 
 
 def _hashed(change: Change, code: str) -> str:

@@ -164,12 +164,17 @@ def forget(tx: Tx, conversation: str, now: float) -> None:
 
     That its messages came stays, and what they cost: a repetition is still known, sums still right.
     """
+    drop(tx, conversation, now)
+    search.forget_conversation(tx, conversation)
+
+
+def drop(tx: Tx, conversation: str, now: float) -> None:
+    """Forget a conversation but for the index of its words."""
     for approval in rights.forget(tx, conversation, now):
         outbox.forget_asked(tx, approval)
     tx.run("inbox.forget", id=conversation, empty=b"")
     for query in _FORGETS:
         tx.run(query, id=conversation)
-    search.forget_conversation(tx, conversation)
 
 
 def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float) -> None:

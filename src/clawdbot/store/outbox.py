@@ -114,6 +114,16 @@ def forget_asked(tx: Tx, approval: str) -> None:
     tx.run("outbox.blank", low=low, high=high, empty=b"")
 
 
+def waiting_on(tx: Tx, approval: str) -> list[Row]:
+    """List what of a question is still to be sent."""
+    return tx.all(Row, "outbox.waiting_between", low=f"{approval}:ask:", high=f"{approval}:ask;")
+
+
+def reword(tx: Tx, row: str, message: Outgoing) -> None:
+    """Have a row that waits say something else."""
+    tx.run("outbox.reword", id=row, body=msgspec.json.encode(message))
+
+
 def open_rows(tx: Tx, destination: str, most: int = 16) -> list[Row]:
     """List what a destination still has to get, in order."""
     return tx.all(Row, "outbox.open", destination=destination, most=most)

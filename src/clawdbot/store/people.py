@@ -131,10 +131,9 @@ def secured(tx: Tx) -> dict[str, tuple[bool, bool]]:
     return {user: (password, factor) for user, password, factor in found}
 
 
-def erase(tx: Tx, user: str) -> None:
-    """Forget a user, how they come in, what they had allowed or noted and what was due to them."""
+def forget_ways(tx: Tx, user: str) -> None:
+    """Forget how a user comes in, what they had allowed or noted and what was due to them."""
     for query in (
-        "identities.erase",
         "logins.erase",
         "codes.erase",
         "recoveries.erase",
@@ -144,9 +143,15 @@ def erase(tx: Tx, user: str) -> None:
         "refusals.unsign",
         "notes.erase",
         "timers.erase",
-        "people.erase",
     ):
         tx.run(query, user_id=user)
+
+
+def erase(tx: Tx, user: str) -> None:
+    """Forget a user with their accounts, after all that names them."""
+    forget_ways(tx, user)
+    tx.run("identities.erase", user_id=user)
+    tx.run("people.erase", user_id=user)
 
 
 def reachable(tx: Tx, user: str, near: str = "") -> bytes | None:

@@ -61,6 +61,18 @@ def forget(tx: Tx, user: str) -> None:
     tx.run("search.purge")
 
 
+def forget_some(tx: Tx, user: str, most: int) -> int:
+    """Forget a part of what a user said; tell how many turns. The index needs `merge` then."""
+    return tx.run("search.forget_some", user=user, most=most)
+
+
+def merge(tx: Tx, pages: int) -> bool:
+    """Write a part of the index anew; True once no part of it has what was forgotten before."""
+    before = tx.one(int, "search.changes") or 0
+    tx.run("search.merge", pages=-pages)
+    return (tx.one(int, "search.changes") or 0) - before < 2  # what SQLite says of a merge
+
+
 def forget_turn(tx: Tx, conversation: str, position: int) -> None:
     """Find what was said in a turn no more."""
     tx.run("search.forget_turn", conversation=conversation, position=position)

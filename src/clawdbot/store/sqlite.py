@@ -126,6 +126,16 @@ class SqliteDb:
         with ballast.open("wb") as file:
             file.write(bytes(size))
 
+    async def scrub(self) -> bool:
+        """Write the log into the file and cut it off: what was deleted is in neither, then.
+
+        False where a reader is in the way; raises StoreFailed.
+        """
+        try:
+            return await self._loop.run_in_executor(None, self._scrub)
+        except sqlite3.Error as error:
+            raise _explain(error) from error
+
     def start(self) -> None:
         """Open the connections, bring the schema up to date, start the threads; blocks."""
         with suppress(OSError):  # which SQLite will tell
@@ -160,6 +170,12 @@ class SqliteDb:
         job = _Job(fn)
         queue.put(job)  # type: ignore[arg-type]  # the queue holds jobs of every result type
         return await job.done()
+
+    def _scrub(self) -> bool:
+        with ExitStack() as undo:
+            connection = self._connected(undo, ())
+            (busy, *_), *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
 
     def _connected(self, undo: ExitStack, pragmas: tuple[str, ...]) -> sqlite3.Connection:
         connection = undo.enter_context(closing(self._connect(self._path.absolute().as_uri())))

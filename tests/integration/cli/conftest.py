@@ -33,9 +33,9 @@ def environ(home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(environ: dict[str, str], tmp_path: Path) -> Run:
-    """Run `clawdbot ...` to its end; the keywords are added to its environment."""
+    """Run `clawdbot ...` to its end with what is `typed`; other keywords: environment."""
 
-    def call(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return fed(environ | more, "", *args, folder=tmp_path)
+    def call(*args: str, typed: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        return fed(environ | more, typed, *args, folder=tmp_path)
 
     return call

@@ -3,13 +3,19 @@
 import asyncio
 import json
 import re
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import running, scripted
+from tests.fakes.command import running, scripted, started
 from tests.fakes.telegram import TOKEN, UNLIMITED, TelegramServer
 from tests.integration.cli.conftest import Run
+from tests.patience import PATIENCE_S
+
+CANARY, BOB = "qxzebrafinchvw", "Bob qxzebrafinchvw"
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +131,105 @@ def test_a_second_factor_that_is_not_there_cannot_be_removed(run: Run) -> None:
     assert 65 == run("user", "reset-totp", "Ada").returncode
     assert "[]\n" == run("user", "locked", "--json").stdout
     assert 65 == run("user", "unlock", "name:ada").returncode
+
+
+def fill(home: Path, turns: int) -> None:
+    """Give Bob a long life, as far as the store tells."""
+    to = b'{"channel":"web","account":"","chat":"u-bob"}'
+    said = b'{"role":"user","parts":[{"type":"text","text":"a canary","source":"own"}]}'
+    lane = (
+        "c",
+        "web",
+        "direct:u-bob::u-bob",
+        "u-bob",
+        to,
+        CANARY,
+        "",
+        "s",
+        1e9,
+        1e9,
+        turns + 1,
+        1e9,
+    )
+    with closing(sqlite3.connect(home / "data/clawdbot.db")) as db, db:
+        db.execute(
+            "INSERT INTO users VALUES ('u-bob', ?, 'member', 'en', 'UTC', '', 1e9, NULL)", (BOB,)
+        )
+        db.execute(f"INSERT INTO conversations VALUES ({', '.join('?' * len(lane))})", lane)
+        for n in range(turns):
+            words = f"{CANARY} {n} {CANARY}"
+            turn = (f"t{n:08}", "c", "s", n, "u-bob", to, "", "done", "", 1, 1, 1, "", "", 1)
+            db.execute(
+                "INSERT INTO turns VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?, x'', 1e9, 1e9, 1e9)", turn
+            )
+            body = said.replace(b"a canary", words.encode() * 5)
+            for seq in range(2):
+                db.execute(
+                    "INSERT INTO transcript VALUES ('c', ?, ?, 's', ?, 'u-bob', ?, 0, 9, 1e9, '')",
+                    (n, seq, turn[0], body),
+                )
+            db.execute(
+                "INSERT INTO search (user_id, conversation_id, words, position, at)"
+                " VALUES ('u-bob', 'c', ?, ?, 1e9)",
+                (words, n),
+            )
+            db.execute(
+                "INSERT INTO outbox VALUES (?, 'x', ?, ?, ?, 'u-bob', 'chunk', '', ?, 'sent', 1,"
+                " '', '', 0, 1e9, 1e9)",
+                (f"o{n}", n, to, turn[0], body),
+            )
+
+
+def turns_left(home: Path) -> int:
+    with closing(sqlite3.connect(home / "data/clawdbot.db", timeout=5)) as db:
+        return int(db.execute("SELECT COUNT(*) FROM turns").fetchone()[0])
+
+
+def left(home: Path) -> list[str]:
+    """Name every file that has a byte of what is erased."""
+    bare = CANARY.encode()[2:]
+    files = [path for path in home.rglob("*") if path.is_file()]
+    return [str(path) for path in files if bare in path.read_bytes().lower()]
+
+
+def test_an_erasure_goes_on_after_a_kill_and_leaves_nothing(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
+    run("user", "list")
+    fill(home, 4000)
+    assert [] != left(home)
+    dry = run("user", "erase", BOB, "--dry-run")
+    assert "Turns\t4000" in dry.stdout
+    refused = run("user", "erase", BOB, typed="Bobby\n")
+    assert 0 != refused.returncode
+    assert "Nothing was erased." in refused.stderr
+    assert 4000 == turns_left(home)
+    with started(environ, "user", "erase", BOB, "--yes") as process:
+        while turns_left(home) > 3000:
+            assert process.poll() is None, process.communicate()
+        process.kill()
+    assert 0 < turns_left(home)
+    with running(environ):
+        deadline = time.monotonic() + PATIENCE_S
+        while left(home):
+            assert time.monotonic() < deadline, left(home)
+    assert [] == left(home)
+    assert 0 == turns_left(home)
+    assert "Bob" not in run("user", "list").stdout
+
+
+def test_whom_the_list_names_is_erased_again_before_a_restored_database_runs(
+    run: Run, environ: dict[str, str], home: Path
+) -> None:
+    run("user", "list")
+    fill(home, 20)
+    backup = (home / "data/clawdbot.db").read_bytes()
+    done = run("user", "erase", BOB, typed=f"{BOB}\n")
+    assert (0, "Erased.") == (done.returncode, done.stdout.splitlines()[-1])
+    assert [] == left(home)
+    for path in (home / "data").glob("clawdbot.db*"):
+        path.unlink()
+    (home / "data/clawdbot.db").write_bytes(backup)
+    assert [] != left(home)
+    with running(environ):
+        assert [] == left(home)

@@ -54,3 +54,13 @@ FROM outbox WHERE state IN ('dead', 'unknown') ORDER BY created_at DESC LIMIT :m
 -- Forget what rows said that are over, by their ids.
 UPDATE outbox SET body = :empty
 WHERE id > :low AND id < :high AND state NOT IN ('pending', 'sending');
+
+-- name: outbox.reword
+-- Say something else in what a row still has to send.
+UPDATE outbox SET body = :body WHERE id = :id AND state IN ('pending', 'sending');
+
+-- name: outbox.waiting_between
+-- List rows that wait, by their ids.
+SELECT id, destination, position, address, turn_id, user_id, kind, stub_id, body, state, attempts,
+       ref, not_before, created_at
+FROM outbox WHERE id > :low AND id < :high AND state IN ('pending', 'sending') ORDER BY id;

@@ -26,3 +26,15 @@ SELECT 1;
 -- name: search.forget_turn
 -- Forget what was said in a turn.
 DELETE FROM search WHERE conversation_id = :conversation AND position = :position;
+
+-- name: search.forget_some
+-- Forget a part of what a user said.
+DELETE FROM search WHERE id IN (SELECT id FROM search WHERE user_id = :user LIMIT :most);
+
+-- name: search.merge
+-- Nothing to do: the server cleans up after deletions by itself.
+SELECT :pages::bigint;
+
+-- name: search.changes
+-- Count nothing.
+SELECT 0;

@@ -28,3 +28,17 @@ INSERT INTO search (search) VALUES ('optimize');
 DELETE FROM search
 WHERE search MATCH 'conversation_id : "' || :conversation || '"' AND conversation_id = :conversation
   AND position = :position;
+
+-- name: search.forget_some
+-- Forget a part of what a user said.
+DELETE FROM search WHERE rowid IN (
+    SELECT rowid FROM search
+    WHERE search MATCH 'user_id : "' || :user || '"' AND user_id = :user LIMIT :most);
+
+-- name: search.merge
+-- Write a part of the index anew; in the end forgotten words are in no part of it.
+INSERT INTO search (search, rank) VALUES ('merge', :pages);
+
+-- name: search.changes
+-- Count the changes so far.
+SELECT total_changes();
