@@ -38,6 +38,7 @@ SKELETON = {
     "ops.metrics": "prometheus_client",
     "ops.service": "subprocess, clawdbot.gateway.server",
     "panel.routes": "aiohttp, clawdbot.ops.metrics",
+    "panel.qr": "segno",
     "plugins.driver": "selenium",
     "store.db": "sqlite3, psycopg",
     "tools.builtin.browser": "clawdbot.sandbox.run",
@@ -87,6 +88,7 @@ FAULTS = [
     ("door-database", "gateway.d", "psycopg"),
     ("door-engine", "durable.c", "dbos"),
     ("door-browser", "tools.builtin.shell", "selenium"),
+    ("door-qr", "gateway.d", "segno"),
     ("door-metrics", "gateway.d", "prometheus_client"),
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clawdbot.net.totp import STEP_S, code
+from clawdbot.panel.qr import drawn
 from tests.journey.browser import PASSWORD, PHONE, Service, browsing, serving, set_up
 from tests.journey.test_web import RULES
 
@@ -62,6 +63,12 @@ def test_a_second_factor_is_set_up_and_asked_for(running: tuple[Service, str], p
         ann.click('form[data-call$="/totp"] .main')
         ann.wait(lambda: ann.texts('[data-of="key"]')[0], "the key is shown")
         key = b32decode(ann.texts('[data-of="key"]')[0])
+        made = drawn(str(ann.all("[data-address]")[0].get_attribute("href")))
+        [path] = ann.all("[data-qr]")
+        assert made.path == path.get_attribute("d")
+        box = ann.run("return document.querySelector('[data-qr]').getBoundingClientRect().toJSON()")
+        assert isinstance(box, dict)
+        assert 100 < box["width"] == pytest.approx(box["height"])
         used = int(time.time()) // STEP_S
         ann.fill("[name=code]", code(key, used))
         ann.click('form[data-call$="/totp/confirm"] button')

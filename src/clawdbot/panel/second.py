@@ -12,6 +12,7 @@ from clawdbot.domain.errors import BadInput, Missing
 from clawdbot.gateway.logins import Logins, hash_of
 from clawdbot.gateway.route import Caller
 from clawdbot.net import totp
+from clawdbot.panel.qr import Drawn, drawn
 from clawdbot.panel.register import Change, Register
 from clawdbot.store import factors
 from clawdbot.store.factors import Factor
@@ -24,10 +25,11 @@ _LENGTH = 12
 
 
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
-    """A key for an authenticator app: as text, and as the address that a QR code holds."""
+    """A key for an authenticator app: as text, as an address, and that as a QR code."""
 
     key: str
     uri: str
+    qr: Drawn
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +74,8 @@ class Second:
             sealed = factors.seal(self._vault, user.id, key)
             factors.put(change.tx, Factor(user.id, sealed, 0, None))
             change.note("factor.begin", user.id)
-            return SetUp(key=totp.text_of(key), uri=totp.uri(key, _ISSUER, user.name))
+            uri = totp.uri(key, _ISSUER, user.name)
+            return SetUp(key=totp.text_of(key), uri=uri, qr=drawn(uri))
 
         return await self._book.change(caller, work, None)
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from clawdbot.net.totp import STEP_S, code
+from clawdbot.panel.qr import drawn
 from tests.integration.gateway.conftest import PASSWORD, Running, running
 from tests.integration.panel.conftest import Browser, add_user, browser, browsing
 
@@ -38,6 +39,7 @@ async def set_up(browser: Browser) -> tuple[bytes, list[str], int]:
     begun = msgspec.json.decode((await browser.call("POST", "/me/totp")).text)
     text = begun["key"]
     assert f"secret={text}&" in begun["uri"]
+    assert msgspec.to_builtins(drawn(begun["uri"])) == begun["qr"]
     key = b32decode(text)
     used = step()
     page = await browser.call("POST", "/me/totp/confirm", {"code": code(key, used)})

@@ -7,7 +7,12 @@ document.addEventListener("done", ({ target, detail }) => {
       else each.textContent = link;
     }
   }
-  if (detail?.uri) target.querySelector("[data-address]").href = detail.uri;
+  if (detail?.uri) {
+    target.querySelector("[data-address]").href = detail.uri;
+    const drawn = target.querySelector("[data-qr]");
+    drawn.setAttribute("d", detail.qr.path);
+    drawn.ownerSVGElement.setAttribute("viewBox", `0 0 ${detail.qr.size} ${detail.qr.size}`);
+  }
   for (const each of target.querySelectorAll("[data-lines]")) {
     each.textContent = detail?.[each.dataset.lines]?.join("\n") ?? "";
   }
