@@ -33,14 +33,14 @@ BUDGETS = {
     "models": 2490,
     "net": 1200,
     "ops": 1600,
-    "panel": 5140,
+    "panel": 5200,
     "plugins": 1000,
     "sandbox": 3220,
     "scheduler": 400,
     "store": 3750,
     "tools": 3950,
 }
-PYTHON_LINES = 42_640
+PYTHON_LINES = 42_700
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 
