@@ -108,7 +108,7 @@ class Additions:
                 sort=Sort.TOOL,
                 name=tool.manifest.name,
                 state="built in",
-                about=tool.description,
+                about=tool.description.partition("\n")[0],
                 effect=tool.manifest.effect,
             )
             for tool in sorted(built_in, key=lambda tool: tool.manifest.name)

@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from clawdbot.domain.text import told
+from tests.integration.gateway.conftest import JSON
 from tests.integration.panel.conftest import (
     Browser,
     Running,
@@ -223,3 +225,16 @@ async def test_rights_tell_of_a_trusted_plugin_that_nobody_opened_yet(
     assert ("write", "deny") == (found["count"]["effect"], found["count"]["clean"]["answer"])
     wish = {"effects": ["read"], "allowed": ["count"]}
     assert 204 == (await browser.call("PUT", "/roles/clerk", wish)).status
+
+
+async def test_people_read_of_every_built_in_tool_in_their_own_language(short_home: Path) -> None:
+    core: JSON = {"web": {"http_hosts": ["a.test"]}, "search": {"url": "http://127.0.0.1:9"}}
+    async with running(short_home, **core) as service, browsing(service) as browser:  # type: ignore[arg-type]
+        await service.set_up(language="zh")
+        await browser.log_in()
+        listed = msgspec.json.decode((await browser.call("GET", "/additions")).text)
+        words = {each["name"]: each["about"] for each in listed if each["sort"] == "tool"}
+        assert {"http", "web_search", "plan", "shell"} <= words.keys()
+        assert [] == [name for name, about in words.items() if told("zh", about) == about]
+        assert "以文本形式读取网页" in (await browser.get("/plugins")).text
+        assert "a.test: 向其发送" in (await browser.get("/plugins/http?sort=tool")).text

@@ -110,7 +110,7 @@ def tools(fetch: Fetch, net: Net, web: Web, reveal: Reveal) -> tuple[Tool, ...]:
         Tool(manifest=pages, description="Read a web page as text", act=ours.page),
         Tool(
             manifest=asks,
-            description=f"Make an HTTP request to {', '.join(web.http_hosts)}",
+            description=f"{', '.join(web.http_hosts)}: make an HTTP request there",
             act=ours.http,
         ),
     )
