@@ -33,7 +33,7 @@ GUEST = f"{NAMES[1]} 1"
 PAGES = (*(place.path for place in PLACES), "/components")
 FIRST_PAGE_BYTES = 150_000
 # What our sentences name as it is written: settings, a file, a route, an account.
-SETTINGS = {"net", "proxy", "yaml", "emergency", "main"}
+SETTINGS = {"net", "proxy", "yaml", "emergency", "main", "json", "tls", "mb", "webhook", "searxng"}
 # Names, code and what is marked as such stay as they are; the rest is ours to translate.
 READABLE = """
 const found = [document.title];
