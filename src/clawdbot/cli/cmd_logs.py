@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -11,15 +10,10 @@ import click
 import msgspec
 
 from clawdbot.cli.output import Terminal, json_option
-from clawdbot.ops.lines import FILE, LEVELS, human, neutral
+from clawdbot.ops.lines import FILE, LEVELS, neutral
+from clawdbot.ops.reading import Wanted, fits, last, written
 
 _PAUSE_S = 0.2
-
-
-class _Line(msgspec.Struct):
-    level: str = ""
-    turn: str = ""
-    plugin: str = ""
 
 
 @click.command()
@@ -28,47 +22,21 @@ class _Line(msgspec.Struct):
 @click.option("--level", default="debug", type=click.Choice(LEVELS), help="The least level.")
 @click.option("--turn", default="", help="Only what belongs to this turn.")
 @click.option("--plugin", default="", help="Only what this plugin says.")
+@click.option("--text", default="", help="Only with this text.")
 @json_option
 @click.pass_obj
 def command(
-    terminal: Terminal,
-    *,
-    follow: bool,
-    lines: int,
-    level: str,
-    turn: str,
-    plugin: str,
-    as_json: bool,
+    terminal: Terminal, /, *, follow: bool, lines: int, as_json: bool, **which: str
 ) -> None:
     """Read the log."""
     path = terminal.home / FILE
     colour = terminal.colour(sys.stdout)
-
-    def wanted(line: bytes) -> bool:
-        try:
-            event = msgspec.json.decode(line, type=_Line)
-        except msgspec.DecodeError:
-            return not turn and not plugin
-        heavy = event.level not in LEVELS or LEVELS.index(event.level) >= LEVELS.index(level)
-        return heavy and turn in {"", event.turn} and plugin in {"", event.plugin}
-
-    for line in _last(path, max(lines, 0), wanted):
+    wanted = msgspec.structs.replace(Wanted(most=max(lines, 0)), **which)
+    for line in reversed(list(last(path, wanted, within=sys.maxsize))):
         click.echo(_shown(line, as_json=as_json, colour=colour))
     if follow:
-        for line in filter(wanted, _coming(path)):
+        for line in (line for line in _coming(path) if fits(line, wanted)):
             click.echo(_shown(line, as_json=as_json, colour=colour))
-
-
-def _last(path: Path, count: int, wanted: Callable[[bytes], bool]) -> list[bytes]:
-    """Find the last wanted lines, in the files before this one too (`.1` is the newest)."""
-    found: list[bytes] = []
-    number, file = 0, path
-    while len(found) < count and file.exists():
-        with file.open("rb") as lines:
-            found[:0] = deque(filter(wanted, lines), maxlen=count - len(found))
-        number += 1
-        file = path.with_name(f"{path.name}.{number}")
-    return found
 
 
 def _coming(path: Path) -> Iterator[bytes]:
@@ -99,10 +67,6 @@ def _rest(path: Path, at: int) -> list[bytes]:
 
 
 def _shown(line: bytes, *, as_json: bool, colour: bool) -> str:
-    text = line.decode(errors="replace").rstrip("\n")
     if as_json:
-        return neutral(text)
-    try:
-        return human(msgspec.json.decode(text, type=dict[str, object]), colour=colour)
-    except msgspec.DecodeError:
-        return neutral(text)
+        return neutral(line.decode(errors="replace").rstrip("\n"))
+    return written(line, colour=colour)

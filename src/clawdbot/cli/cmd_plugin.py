@@ -184,7 +184,7 @@ def revoke(terminal: Terminal, what: str) -> None:
 @click.pass_context
 def logs(context: click.Context, /, name: str, **wanted: bool | int) -> None:
     """Read what a plugin printed, and how it failed."""
-    context.invoke(cmd_logs.command, plugin=name, level="debug", turn="", **wanted)
+    context.invoke(cmd_logs.command, plugin=name, level="debug", turn="", text="", **wanted)
 
 
 def _keep(folder: Path, name: str, data: bytes) -> None:

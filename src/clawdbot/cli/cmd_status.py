@@ -60,6 +60,8 @@ def _rows(terminal: Terminal, status: Status) -> Iterator[tuple[str, str]]:
         how = say("works") if channel.up else say("down: {reason}", reason=reason)
         if channel.up and reason:
             how = say("sends, but: {reason}", reason=reason)
+        if channel.paused:
+            how = say("paused")
         remedy = say(channel.remedy) if channel.remedy else ""
         yield f"{channel.kind}/{channel.account}", f"{how} {remedy}".strip()
     usable = [each.name for each in status.sandbox if each.usable]

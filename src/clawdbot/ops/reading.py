@@ -5,6 +5,7 @@ A line stands in the file as it may be shown: masked, on one line, bounded (`lin
 
 import asyncio
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -57,33 +58,47 @@ class Reader:
         return await self.lines(msgspec.structs.replace(wanted, plugin=name))
 
     def _found(self, wanted: Wanted) -> Iterator[Line]:
-        left = wanted.most
-        for raw in _backwards(self._path):
-            if (line := _line(raw, wanted)) is not None:
-                yield line
-                left -= 1
-            if not left:
-                return
+        return map(_line, last(self._path, wanted))
 
 
-def _line(raw: bytes, wanted: Wanted) -> Line | None:
-    """Give a line where it fits."""
+def last(path: Path, wanted: Wanted, within: int = _READ_MOST) -> Iterator[bytes]:
+    """Give the last lines that fit, as they stand in the file, newest first."""
+    return islice((raw for raw in _backwards(path, within) if fits(raw, wanted)), wanted.most)
+
+
+def fits(raw: bytes, wanted: Wanted) -> bool:
+    """Tell whether a line is wanted."""
     try:
         told = msgspec.json.decode(raw, type=_Told)
-        text = human(msgspec.json.decode(raw, type=dict[str, object]))
     except (msgspec.DecodeError, UnicodeError):
-        told, text = _Told(), neutral(raw.decode(errors="replace"))
+        told = _Told()
     known = told.level in LEVELS and wanted.level in LEVELS
     heavy = not known or LEVELS.index(told.level) >= LEVELS.index(wanted.level)
     theirs = wanted.turn in {"", told.turn} and wanted.plugin in {"", told.plugin}
-    if heavy and theirs and wanted.text.lower() in text.lower():
-        return Line(level=told.level, text=text)
-    return None
+    if not heavy or not theirs or not wanted.text:
+        return heavy and theirs
+    return wanted.text.lower() in written(raw).lower()
 
 
-def _backwards(path: Path) -> Iterator[bytes]:
+def written(raw: bytes, *, colour: bool = False) -> str:
+    """Write a line for a person."""
+    try:
+        return human(msgspec.json.decode(raw, type=dict[str, object]), colour=colour)
+    except (msgspec.DecodeError, UnicodeError):
+        return neutral(raw.decode(errors="replace").rstrip("\n"))
+
+
+def _line(raw: bytes) -> Line:
+    try:
+        level = msgspec.json.decode(raw, type=_Told).level
+    except (msgspec.DecodeError, UnicodeError):
+        level = ""
+    return Line(level=level, text=written(raw))
+
+
+def _backwards(path: Path, within: int) -> Iterator[bytes]:
     """Read lines from the end, in the files before this one too (`.1` is the newest)."""
-    left, number, file = _READ_MOST, 0, path
+    left, number, file = within, 0, path
     while left > 0 and file.exists():
         with file.open("rb") as lines:
             at, rest = lines.seek(0, 2), b""

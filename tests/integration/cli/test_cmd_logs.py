@@ -41,6 +41,8 @@ def test_lines_are_chosen_by_level_and_turn(run: Run, log: Path) -> None:
     assert ["event 95", "event 97", "event 99"] == [json.loads(line)["event"] for line in shown]
     assert "event 98" in run("logs", "--turn", "T0", "-n", "1").stdout
     assert "" == run("logs", "--turn", "T9").stdout
+    found = run("logs", "--text", "EVENT 4", "--level", "error").stdout.splitlines()
+    assert ["41", "43", "45", "47", "49"] == [line.split()[4] for line in found]
 
 
 def test_older_files_are_read_where_the_newest_is_too_short(run: Run, log: Path) -> None:

@@ -35,6 +35,14 @@ def test_a_service_that_runs(run: Run, environ: dict[str, str], home: Path) -> N
         assert "控制面板\thttp://127.0.0.1:" in chinese
 
 
+def test_a_paused_channel_is_not_down(run: Run, environ: dict[str, str], home: Path) -> None:
+    with (home / "clawdbot.yaml").open("a") as file:
+        file.write(TELEGRAM.replace("{token", "{paused: true, token"))
+    with running(environ):
+        assert "telegram/main\tpaused\n" in run("status").stdout
+        assert "telegram/main\t已暂停\n" in run("--lang", "zh", "status").stdout
+
+
 def test_what_was_not_delivered_is_told_in_words(
     run: Run, environ: dict[str, str], home: Path
 ) -> None:
