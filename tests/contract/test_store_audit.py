@@ -4,11 +4,10 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from msgspec.structs import replace as changed
 
 from clawdbot.config.key import MasterKey
@@ -39,7 +38,7 @@ def trail(vault: Vault) -> Audit:
 def fill(trail: Audit, count: int, **changes: object) -> Callable[[Tx], None]:
     def work(tx: Tx) -> None:
         for number in range(count):
-            entry = replace(ENTRY, at=START + number, **changes)  # type: ignore[arg-type]
+            entry = replace(ENTRY, at=START + number, **changes)
             trail.append(tx, entry)
 
     return work
@@ -352,6 +351,6 @@ def test_a_checkpoint_says_all_that_it_signs() -> None:
     for change in ({"number": 2}, {"chain": "x"}, {"place": 3}, {"root": "x"}, {"at": 1.0},
                    {"previous": "x"}):  # fmt: skip
         assert audit.signed_text(bare) != audit.signed_text(replace(bare, **change))
-    assert {field.name for field in fields(bare)} == {
+    assert {*bare.__struct_fields__} == {
         "number", "chain", "place", "root", "at", "previous", "key", "signature",
     }  # fmt: skip

@@ -1,8 +1,7 @@
 """Each repository on each engine: what is put is found, in order, once, and by its own alone."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, Outcome, Sender
 from clawdbot.domain.messages import Message, Role, Source, Text, own

@@ -1,8 +1,7 @@
 """What was asked and allowed, on each engine: one code a question, a yes as good as its giver."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.domain.approval import Plan, Planned, State
 from clawdbot.domain.people import User

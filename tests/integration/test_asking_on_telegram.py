@@ -8,10 +8,10 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.app.assembly import doors
 from clawdbot.app.sections import SECTIONS

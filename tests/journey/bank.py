@@ -3,10 +3,10 @@
 import asyncio
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.app.assembly import doors
 from clawdbot.app.sections import SECTIONS

@@ -6,9 +6,9 @@ nobody knows whether it happened is asked about, never repeated in silence.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.agent.context import Scene, in_sight, private_in_sight
 from clawdbot.agent.plan import PLAN, steps_of
@@ -41,8 +41,7 @@ _TELL_MOST = 200
 _UNKNOWN = "It is not known whether this happened; it was not repeated."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
     """What every turn's loop works with.
 
     `record` writes to the audit, `rights` reads what a turn may do now, `roles` are custom ones,
@@ -62,8 +61,7 @@ class Tools:
     sight: Sight
 
 
-@dataclass(frozen=True, slots=True)
-class _Weighed:
+class _Weighed(msgspec.Struct, frozen=True):
     """A call with what was decided on it; without `ready` it cannot run, `fault` says why."""
 
     call: Call

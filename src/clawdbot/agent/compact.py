@@ -3,7 +3,7 @@
 A courtesy to the token budget: where no model can summarise, the oldest turns are simply not seen.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from clawdbot.agent.acting import Tools
 from clawdbot.agent.context import Past, Scene, tokens_of

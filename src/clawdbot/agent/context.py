@@ -1,9 +1,10 @@
 """What the model sees, cut to a token budget. Pure; sizes are estimates, without a tokenizer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from clawdbot.domain.media import PICTURES, PLAIN
 from clawdbot.domain.messages import (
@@ -31,8 +32,7 @@ _MESSAGE_TOKENS = 4
 _LANGUAGE = {"en": "English", "zh": "Chinese"}
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """A message of an earlier turn: its size in tokens, and the turn's position."""
 
     message: Message
@@ -40,8 +40,7 @@ class Past:
     position: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(Struct, frozen=True, kw_only=True):
     """What a turn is about: whose it is, the new words, and what was said before, newest first.
 
     `waiting` names what waits for somebody's yes. A `helper` may not do what is `lessened`, and has

@@ -4,11 +4,11 @@ It sees its task and nothing else of the conversation, and its words bind no tar
 recorded within its parent's state, so a crash resumes it where it stood. It has no helpers itself.
 """
 
-from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from clawdbot.agent.context import Scene
 from clawdbot.agent.state import Child, Phase, State

@@ -4,7 +4,6 @@ No frame outlives a step: whoever drives it records each `Next` and may drop eve
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -35,29 +34,25 @@ from clawdbot.models.request import (
 from clawdbot.store.turns import Turn
 
 
-@dataclass(frozen=True, slots=True)
-class Grew:
+class Grew(msgspec.Struct, frozen=True):
     """The answer grew by a text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(msgspec.Struct, frozen=True):
     """The answer starts over."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(msgspec.Struct, frozen=True):
     """A tool is about to be called."""
 
     tool: str
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(msgspec.Struct, frozen=True):
     """The step is over; this state is to be recorded. Always the last event.
 
     Where a `plan` is given, a person must be asked before the state can go on.
@@ -183,14 +178,13 @@ class Loop:
         return Message(role=Role.ASSISTANT, parts=tuple(made))
 
 
-@dataclass(slots=True)
-class _Heard:
+class _Heard(msgspec.Struct):
     """What a model said so far; a signature closes a thought."""
 
     text: str = ""
-    thoughts: list[ReasoningDelta] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    used: Used = field(default_factory=lambda: Used(tokens_in=0, tokens_out=0))
+    thoughts: list[ReasoningDelta] = msgspec.field(default_factory=list)
+    calls: list[Call] = msgspec.field(default_factory=list)
+    used: Used = msgspec.field(default_factory=lambda: Used(tokens_in=0, tokens_out=0))
 
     def take(self, delta: Delta) -> Event | None:
         """Add what came; tell what the user should see of it."""

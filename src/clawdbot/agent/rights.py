@@ -5,7 +5,8 @@ Approvals are used up call by call; what was refused once is not asked again in 
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from clawdbot.domain.approval import Plan, Planned, State
 from clawdbot.domain.binding import Given
@@ -34,8 +35,7 @@ ASKED_MOST = 8
 _HOUR_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """What the store says at this moment; `user` is None where there is no such user any more.
 
     `approvals` hold only those yeses whose giver could still give them; `ceiling` names the role
@@ -76,8 +76,7 @@ def entitled(user: User, asked: Approval, custom: Mapping[str, Role]) -> bool:
     return user.disabled_at is None and able and (own or user.runs_the_place)
 
 
-@dataclass(slots=True)
-class Rights:
+class Rights(Struct):
     """The rights of one act; a yes is promised to one call and used up as it runs.
 
     `lessened` bounds a sub-agent: effects that it never has, whoever it works for.
@@ -89,7 +88,7 @@ class Rights:
     private: bool
     spent: tuple[str, ...]
     lessened: frozenset[Effect] = frozenset()
-    _left: Counter[str] = field(init=False)
+    _left: Counter[str] = field(default_factory=Counter)
     _promised: Counter[str] = field(default_factory=Counter)
     _counted: Counter[str] = field(default_factory=Counter)
 

@@ -5,9 +5,10 @@ A test composition may bring its own doors.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from clawdbot.agent import rights
 from clawdbot.agent.acting import Tools
@@ -65,8 +66,7 @@ if TYPE_CHECKING:
 NODE = "local"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
+class Doors(Struct, frozen=True, kw_only=True):
     """How the outside is reached, and what costs on purpose: `slow` hashes passwords.
 
     Time, database connections, HTTP, boxes, and further `tools`.
@@ -80,8 +80,7 @@ class Doors:
     slow: Hash = slow_hash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """The parts of a service; `assembled` puts them together, `serve` runs them."""
 
     loaded: Loaded
@@ -111,8 +110,7 @@ def doors() -> Doors:
     return Doors(clock=SystemClock(), connect=sqlite.connect, client=Client)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
+class _Ground(Struct, frozen=True, kw_only=True):
     """What every part stands on."""
 
     loaded: Loaded

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from clawdbot.agent import delegate, plan
 from clawdbot.config.load import Loaded
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from clawdbot.sandbox.run import Sandbox
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
+class Hands(Struct, frozen=True, kw_only=True):
     """The tools and what they work with; `run` is the life of those that go on by themselves."""
 
     sandbox: "Callable[[], Sandbox]"

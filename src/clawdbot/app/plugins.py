@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
 from clawdbot.app.hands import Hands
 from clawdbot.app.servers import reaching
@@ -36,8 +36,7 @@ from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Trust
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
+class Added(Struct, frozen=True, kw_only=True):
     """What an owner may add, and what it shares with the browser."""
 
     gear: Gear
@@ -101,8 +100,7 @@ def _taught(home: Path, hands: Hands, decisions: Decisions) -> Skills:
     return skills
 
 
-@dataclass(frozen=True, slots=True)
-class _Ways:
+class _Ways(Struct, frozen=True):
     """Where plugins get: to granted hosts, by a socket or the browser, and nowhere else."""
 
     egress: Proxy

@@ -4,10 +4,10 @@ Reads the database beside whoever owns it, and nothing at all where no setting n
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.config.key import MasterKey
 from clawdbot.config.load import Loaded

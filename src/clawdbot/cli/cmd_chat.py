@@ -7,10 +7,10 @@ import asyncio
 import re
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.cli import host
 from clawdbot.cli.dialogue import Dialogue

@@ -8,9 +8,10 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from clawdbot.cli import host
@@ -73,8 +74,7 @@ def command(
         click.echo(terminal.say("Start it with `clawdbot start`."))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trial:
+class _Trial(Struct, frozen=True, kw_only=True):
     """Tries out what was answered, between the questions."""
 
     runner: asyncio.Runner

@@ -10,10 +10,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.cli import host
 from clawdbot.cli.output import Terminal

@@ -6,13 +6,13 @@ Lists are tables on a terminal, tab-separated lines elsewhere; no value can stee
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 import msgspec
+from msgspec import Struct
 
 from clawdbot.config import load
 from clawdbot.domain.text import say
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terminal:
+class Terminal(Struct, frozen=True, kw_only=True):
     """The place a command runs in."""
 
     home: Path
     language: str
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Show no secret: the environment may hold some."""
+        return f"Terminal({self.home})"
 
     def unsealed(self) -> load.Loaded:
         """Read the settings and open the secrets in them; raises SettingsInvalid."""

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, get_type_hints
+
+from msgspec import Struct
 
 from clawdbot.cli.output import Terminal
 from clawdbot.config import home
@@ -27,8 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Hand:
+class Hand(Struct, frozen=True):
     """What a command asks: the running service's socket, or parts of our own."""
 
     local: Local

@@ -6,7 +6,6 @@ The one reader of the environment. Tells every problem at once; the working fold
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -29,8 +28,7 @@ Sections = Mapping[str, type[msgspec.Struct]]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """Valid settings; `origins` tells where a value was written (`clawdbot.yaml:3`, `.env`)."""
 
     core: Core
@@ -39,8 +37,12 @@ class Loaded:
     secrets: tuple[Secret, ...]
     home: Path
     language: str
-    environ: Mapping[str, str] = field(repr=False)
-    sections: Sections = field(repr=False)
+    environ: Mapping[str, str]
+    sections: Sections
+
+    def __repr__(self) -> str:
+        """Show no secret: the environment may hold some."""
+        return f"Loaded({self.home})"
 
 
 def environment() -> dict[str, str]:

@@ -3,15 +3,15 @@
 Never holds a value: what stands where a setting is expected may be a secret.
 """
 
-from dataclasses import dataclass, field
 from difflib import get_close_matches
+
+from msgspec import Struct, field
 
 from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.text import say
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(Struct, frozen=True):
     """The list; each with its place (`clawdbot.yaml:3`), an English sentence and its values.
 
     A `reason` is the system's own words, which the catalogue knows too.

@@ -4,9 +4,9 @@ Refuses what settings do not need: aliases, tags, repeated keys, several documen
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import yaml
+from msgspec import Struct
 
 from clawdbot.config.problems import Problems
 
@@ -15,8 +15,7 @@ DEPTH = 16
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A text, a list or a mapping, and the place where it was written."""
 
     value: "str | list[Node] | Mapping"

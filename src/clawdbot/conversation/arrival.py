@@ -3,9 +3,8 @@
 Works inside `accept`'s transaction; locks the conversation row by taking its next position.
 """
 
-from dataclasses import dataclass, field, replace
-
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.conversation import scenes
 from clawdbot.conversation.scenes import Begun
@@ -22,8 +21,7 @@ from clawdbot.store.conversations import Conversation
 _TITLE_LENGTH = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     """Everything random and timely that a decision may need, drawn before its transaction."""
 
     now: float
@@ -35,8 +33,7 @@ class Drawn:
     grip: Grip | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """Where a message went.
 
     `begun` is its turn where that was claimed at once, `interrupted` a running turn that was told
@@ -47,7 +44,7 @@ class Arrived:
     turn: str
     joined: bool = False
     begun: Begun | None = None
-    interrupted: tuple[str, ...] = field(default=())
+    interrupted: tuple[str, ...] = msgspec.field(default=())
 
 
 def find(tx: Tx, inbound: Inbound, user: User, policy: Session) -> Conversation | None:

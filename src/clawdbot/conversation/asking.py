@@ -5,9 +5,9 @@ Never in a group: there only that something waits. Everything that will run is s
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.conversation import answer
 from clawdbot.domain.approval import Plan, Scope, State, Verb, shown, token
@@ -42,8 +42,7 @@ NEVER = "Not done, and refused from now on."
 _END_MOST = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A question about to be put: to whom it goes, in which language."""
 
     approval: NewApproval

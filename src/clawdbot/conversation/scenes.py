@@ -3,9 +3,8 @@
 `read` understands nothing of what it reads, so that no content can spoil the transaction it is in.
 """
 
-from dataclasses import dataclass, replace
-
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.agent.context import Past, Scene
 from clawdbot.domain.inbound import Inbound
@@ -33,8 +32,7 @@ def entry_of(turn: Turn) -> Entry:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """What the store holds of a scene."""
 
     user: User
@@ -46,8 +44,7 @@ class Rows:
     group: Group | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """A turn that was claimed when it was queued."""
 
     turn: Turn

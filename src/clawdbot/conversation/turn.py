@@ -6,7 +6,6 @@ transcript, outbox and the turn's end in one transaction. It answers by rows, ne
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -36,8 +35,7 @@ from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.turns import Turn, TurnState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class Around(msgspec.Struct, frozen=True, kw_only=True):
     """What every turn works with; `acted` is called when a timer may be new."""
 
     db: Db
@@ -54,8 +52,7 @@ class Around:
     epoch: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How a turn ends: its state, what was said, what is delivered, what it used."""
 
     state: TurnState

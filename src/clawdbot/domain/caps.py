@@ -1,7 +1,8 @@
 """What a channel can do, as data: the only thing the core asks of a platform."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Unit(StrEnum):
@@ -20,8 +21,7 @@ class Streaming(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(Struct, frozen=True, kw_only=True):
     """Send limits as token buckets (refill a second, size): for all, one chat, one group."""
 
     per_s: float
@@ -32,8 +32,7 @@ class Pace:
     group_burst: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class Caps(Struct, frozen=True, kw_only=True):
     """A channel's abilities; `pace` is None where the platform sets none, times are seconds."""
 
     text_max: int

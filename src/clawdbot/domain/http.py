@@ -1,10 +1,9 @@
 """A request and an answer as plain values: a channel owns its webhook without a framework."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True, kw_only=True):
     """What came in: header names in lower case, the body as raw bytes (size already capped)."""
 
     method: str
@@ -14,8 +13,7 @@ class HttpRequest:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpReply:
+class HttpReply(Struct, frozen=True, kw_only=True):
     """What goes back."""
 
     status: int

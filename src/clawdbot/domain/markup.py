@@ -5,8 +5,9 @@ like markup (`2**3*4`, `__init__`, `**/*.py`). Styles nest properly, and the tex
 """
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 FENCE = re.compile(r"^[^\S\n]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 
@@ -38,16 +39,14 @@ class Style(StrEnum):
     QUOTE = "quote"
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True):
     """A style begins; `detail` is a link's address or the language of a block of code."""
 
     style: Style
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """The style that began last ends; `detail` is the same as where it began."""
 
     style: Style
@@ -70,8 +69,7 @@ def parse(text: str) -> list[Piece]:
     return pieces
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(Struct):
     """Marks of emphasis in a row: those that found no partner stay visible."""
 
     mark: str

@@ -1,7 +1,8 @@
 """Who is who: a user across platforms, and the levels of trust in order."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 _NAME_MOST = 64
 
@@ -28,8 +29,7 @@ class Level(StrEnum):
     GUEST = "guest"
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """One person, however many platforms they write from."""
 
     id: str

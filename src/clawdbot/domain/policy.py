@@ -6,7 +6,6 @@ others (`tainted`), and is what the call aims at `bound` by the requester's own 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
@@ -63,8 +62,7 @@ LEAVING = frozenset({Effect.EGRESS, Effect.MONEY})
 HERE = "this group: "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a tool declares.
 
     `sinks` are the arguments that name where an effect goes. `public` tools tell only what anybody
@@ -92,16 +90,14 @@ class Manifest:
     per_hour: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+class Ceiling(msgspec.Struct, frozen=True):
     """What a group allows at most, whoever speaks there: as much as a role."""
 
     name: str
     role: Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """For whom a turn acts, as they are now, and in which light.
 
     `private` tells that something in sight must not leave, `given` are the values of the
@@ -114,7 +110,7 @@ class Context:
     role: Role
     tainted: bool
     private: bool = False
-    given: Given = field(default_factory=Given)
+    given: Given = msgspec.field(default_factory=Given)
     standing: tuple[Standing, ...] = ()
     refused: tuple[Standing, ...] = ()
     approved: bool = False
@@ -122,24 +118,21 @@ class Context:
     ceiling: Ceiling | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A call that wants to run, its arguments as they will be passed."""
 
     manifest: Manifest
-    arguments: Mapping[str, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(msgspec.Struct, frozen=True):
     """Go ahead; `rule` names the line that decided, `trace` what was looked at before."""
 
     rule: str
     trace: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """A person must say yes first: the requester, or only an admin."""
 
     rule: str
@@ -147,8 +140,7 @@ class Ask:
     admin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Deny:
+class Deny(msgspec.Struct, frozen=True):
     """No."""
 
     rule: str

@@ -1,7 +1,8 @@
 """A standing yes or no: for a tool, where its arguments fit a pattern, until it ends. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from clawdbot.domain.approval import canonical, written
 from clawdbot.domain.binding import Sink, SinkKind
@@ -12,8 +13,7 @@ ANYTHING = "*"
 EXACTLY = "="
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """What somebody answered in advance; `pattern` names an argument's value, `*` for any.
 
     `=` names all of a call's arguments at once. A URL's pattern may be an origin

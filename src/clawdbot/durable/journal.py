@@ -6,8 +6,9 @@ ambiguous and follows the effect's rule. Knows rows and tokens, not what a turn 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from clawdbot.domain.errors import Fenced
 from clawdbot.domain.messages import Source
@@ -25,8 +26,7 @@ class Rule(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What a step says of itself: its key (kind and call id) and where its outcome comes from."""
 
     key: str
@@ -35,16 +35,14 @@ class Step:
     intent: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grip:
+class Grip(Struct, frozen=True, kw_only=True):
     """What claims a new turn in the transaction that queues it."""
 
     node: str
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """A step as the journal holds it."""
 
     state: str
@@ -59,8 +57,7 @@ class Recorded:
         return self.state == "done"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parking:
+class Parking(Struct, frozen=True, kw_only=True):
     """How a turn waits: for which wait, until when at most, and the state that it goes on with."""
 
     wait: str
@@ -69,8 +66,7 @@ class Parking:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """What a parked turn waits for, and the answer once it came."""
 
     id: str

@@ -5,9 +5,9 @@ everything; the first answer stands.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.agent.rights import entitled
 from clawdbot.conversation import asking

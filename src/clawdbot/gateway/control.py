@@ -6,7 +6,6 @@ the data lock. A call is a route: its name, its arguments as a JSON list, its an
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_type_hints
 
 import msgspec
@@ -88,8 +87,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timezone: str
 
 
-@dataclass(slots=True, kw_only=True)
-class Control(Custody):
+class Control(Custody, kw_only=True):
     """The owner's hand on the service; `address` is set once the server listens."""
 
     inbox: Inbox
@@ -102,7 +100,7 @@ class Control(Custody):
     epoch: str
     sandbox: "Callable[[], Sandbox]"
     address: str = ""
-    since: float = field(init=False)
+    since: float = 0.0
 
     def __post_init__(self) -> None:
         """Begin now."""

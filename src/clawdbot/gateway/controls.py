@@ -3,7 +3,7 @@
 Each checks its permission in the same transaction.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from clawdbot.conversation import asking
 from clawdbot.conversation.answer import notice
@@ -19,8 +19,7 @@ from clawdbot.store.inbox import Decision
 from clawdbot.store.turns import Turn, TurnState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
+class Control(Struct, frozen=True, kw_only=True):
     """One input of a known user, within one transaction; `row` is its inbox row's id."""
 
     tx: Tx
@@ -31,8 +30,7 @@ class Control:
     now: float
 
 
-@dataclass(slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, kw_only=True):
     """What was decided, and who must look up after the commit: turns and destinations.
 
     `ended` are turns that ended here (where, which), `asked` approvals that were answered: screens

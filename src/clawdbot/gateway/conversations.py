@@ -4,7 +4,6 @@ A name leads only into what is the caller's: another's conversation is not there
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
 
@@ -33,8 +32,7 @@ DEFAULT = "default"
 _TITLE_MOST = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation in a list: `name` opens it, `route` is the model chosen for it, if any."""
 
     name: str
@@ -57,8 +55,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     route: Annotated[str, Meta(max_length=100)] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversations:
+class Conversations(msgspec.Struct, frozen=True, kw_only=True):
     """What a person does with their conversations; `routes` are the models to choose from."""
 
     db: Db

@@ -5,8 +5,9 @@ outbox's hold on the destination, so that no late edit overtakes the final text.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import TypeGuard
+
+from msgspec import Struct
 
 from clawdbot.domain.caps import Caps, Streaming
 from clawdbot.domain.chunk import cut
@@ -25,8 +26,7 @@ _TYPING_AFTER_S = 0.7
 _ENDED = frozenset({LiveKind.FINAL, LiveKind.STOPPED, LiveKind.FAILED, LiveKind.ASKED})
 
 
-@dataclass(slots=True)
-class _Running:
+class _Running(Struct):
     to: Address
     channel: Channel
     began: float

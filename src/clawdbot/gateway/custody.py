@@ -4,7 +4,6 @@ A secret's text goes in and never comes out. Every change is a row of the trail.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -57,8 +56,7 @@ class Shown(Row, frozen=True, kw_only=True):
     erased: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class Custody:
+class Custody(msgspec.Struct, kw_only=True):
     """What the owner may do with secrets and the trail; `by` is whoever else of the house does."""
 
     db: Db

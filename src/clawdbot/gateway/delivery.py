@@ -1,10 +1,10 @@
 """One outbox row, one attempt: what to call on the channel, what its answer means for the row."""
 
 import random
-from dataclasses import dataclass
 from typing import TypeGuard
 
 import structlog
+from msgspec import Struct
 
 from clawdbot.domain.caps import Caps
 from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, SendFailed, Window
@@ -15,8 +15,7 @@ from clawdbot.store.outbox import Mark, Row, RowKind, RowState
 _LOG = structlog.get_logger("outbox")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One row's next send; `shown` is the platform's id of the stub it replaces, if known."""
 
     channel: Channel

@@ -1,6 +1,6 @@
 """A group chat inside `accept`: it is noted, and its own policy says whom we hear, and when."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from clawdbot.conversation.arrival import Drawn
 from clawdbot.domain.inbound import ChatKind, Inbound

@@ -4,8 +4,9 @@ Only people's words and answers; of a turn's several answers the last, which is 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from clawdbot.conversation.session import direct_scope
 from clawdbot.domain.inbound import OWN_CHANNELS, Address
@@ -18,8 +19,7 @@ _RESULT_MOST = 2000
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class Used(Struct, frozen=True, kw_only=True):
     """A tool that a turn used: with what, what came, and whether it was allowed, and by whom."""
 
     tool: str
@@ -27,8 +27,7 @@ class Used:
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """Something said: a person's words (`own`) or an answer; `event` is 0 until committed.
 
     `instead` is the turn in whose place this one stands; `calls` are the tools that an answer used.
@@ -44,8 +43,7 @@ class Line:
     calls: tuple[Used, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(Struct, frozen=True, kw_only=True):
     """A stretch of a conversation, oldest first.
 
     `waiting` are words without an answer yet. Whoever resumes after event `upto` misses nothing;

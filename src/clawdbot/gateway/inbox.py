@@ -7,7 +7,8 @@ the platform told. Randomness and time are drawn before, so that the transaction
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from clawdbot.conversation import lane
 from clawdbot.conversation.answer import notice
@@ -42,8 +43,7 @@ _MINUTE_S = 60.0
 _LINKS_A_MINUTE = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class After:
+class After(Struct, frozen=True, kw_only=True):
     """Who is told after the commit; `deliver` makes the outbox look at a destination."""
 
     lane: Lane

@@ -5,7 +5,8 @@ on the panel: each time somebody who is logged in says yes. Works inside the cal
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.inbound import Inbound
@@ -29,8 +30,7 @@ _HOUR_S = 3600.0
 Record = Callable[[Tx, Entry], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fresh:
+class Fresh(Struct, frozen=True, kw_only=True):
     """A code about to be given, drawn before the transaction, and who puts on record."""
 
     id: str
@@ -39,8 +39,7 @@ class Fresh:
     record: Record
 
 
-@dataclass(slots=True, kw_only=True)
-class Linked:
+class Linked(Struct, kw_only=True):
     """What became of a link: what to say, whose account it is now, what must be looked up.
 
     `pairing` is the stranger's whose message is held, and whom the caller admits.

@@ -10,12 +10,12 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.domain.errors import Denied, Failure, StoreFailed
 from clawdbot.domain.people import Area, User
@@ -62,8 +62,7 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A client that proved who it is: the user and what is open to it, as they are now.
 
     `csrf` is what a browser's forms repeat; `short` lacks the second factor that it must have.
@@ -78,8 +77,7 @@ class Login:
     read_only: bool = False
 
 
-@dataclass(slots=True)
-class _Failures:
+class _Failures(msgspec.Struct):
     count: int = 0
     until: float = 0.0
 

@@ -7,7 +7,6 @@ JSON body or, where nothing changes, the query. `describe` tells it all as OpenA
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import get_origin, get_type_hints
 
@@ -29,8 +28,7 @@ Call = Callable[..., Awaitable[object]]
 Document = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One thing to ask: `call` is a part's method, `area` opens it (None: to all who log in)."""
 
     method: str
@@ -59,8 +57,7 @@ def named(call: Callable[..., object]) -> str:
     return call.__qualname__.removeprefix("Control.")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """Whom calls may belong to: parts that are there, and those that open when one is asked."""
 
     here: tuple[object, ...]

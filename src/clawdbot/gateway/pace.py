@@ -1,6 +1,6 @@
 """Send limits as token buckets, for a whole account, a chat, a group. Pure: time is an argument."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from clawdbot.domain.caps import Pace
 from clawdbot.domain.inbound import Address
@@ -8,8 +8,7 @@ from clawdbot.domain.inbound import Address
 _IDLE_CHATS_MAX = 10_000
 
 
-@dataclass(slots=True)
-class Bucket:
+class Bucket(Struct):
     """Refills by `per_s` up to `burst`; may be in debt, which is then waited for."""
 
     per_s: float

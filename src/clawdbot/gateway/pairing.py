@@ -4,7 +4,9 @@ A stranger's own message never pairs. Works inside the caller's transaction.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.inbound import Inbound
@@ -21,8 +23,7 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome:
+class Welcome(Struct, frozen=True, kw_only=True):
     """Who was let in, and the stranger they were."""
 
     user: User

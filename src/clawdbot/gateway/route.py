@@ -1,10 +1,10 @@
 """What the one HTTP server serves: a route names its permission, or it does not exist."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from aiohttp import web
+from msgspec import Struct
 
 from clawdbot.domain.people import Area, User
 
@@ -23,8 +23,7 @@ class Permission(StrEnum):
     LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Who asks: the user (None for anybody), the areas that are open to them as they are now.
 
     `login` names the log-in, `csrf` is what a form must repeat against forgery. `token` is a
@@ -54,8 +53,7 @@ Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Caller, int, str], web.Response]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """One method and path with its permission.
 
     To a page a stranger comes by way of the log-in; `page` tells people of a failure (its HTTP

@@ -3,7 +3,6 @@
 Whatever the role: nobody finds what others said.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -20,8 +19,7 @@ from clawdbot.store.words import QUERY_MOST, Phrase, Piece, excerpt, phrases
 _LAST = 1 << 62
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A turn: `id` is where a further search goes on, `event` where its conversation opens.
 
     `name` and `event` lead to the page only where `channel` is one of our own sockets. `pieces` are

@@ -5,7 +5,6 @@ the rest goes to the settings that are ours, by the hand that `app` gives.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from zoneinfo import available_timezones
 
 import msgspec
@@ -53,8 +52,7 @@ Save = Callable[[Mapping[str, Value], Collection[str]], Callable[[], None]]
 Check = Callable[[Answers], Awaitable[Finding]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
     """What set-up cannot do itself: live checks, writing settings, starting anew with them.
 
     `prepare` checks settings, and names that `.env` is to forget, and returns who writes them;

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -29,14 +28,13 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-@dataclass(slots=True)
-class Watched:
+class Watched(msgspec.Struct):
     """A channel account, how it fares, and how it fared lately."""
 
     channel: Channel
     health: Health
-    beats: deque[Beat] = field(default_factory=lambda: deque(maxlen=_BEATS_MOST))
-    troubles: deque[Beat] = field(default_factory=lambda: deque(maxlen=_TROUBLES_MOST))
+    beats: deque[Beat] = msgspec.field(default_factory=lambda: deque(maxlen=_BEATS_MOST))
+    troubles: deque[Beat] = msgspec.field(default_factory=lambda: deque(maxlen=_TROUBLES_MOST))
 
 
 class Supervisor:

@@ -6,7 +6,6 @@ a courtesy. Queues are bounded: a client that does not read is cut.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -42,8 +41,7 @@ _WRITE_S = 20.0
 _ENDS = {LiveKind.FINAL: "done", LiveKind.STOPPED: "stopped", LiveKind.FAILED: "dead"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sockets:
+class Sockets(msgspec.Struct, frozen=True, kw_only=True):
     """What every connection works with; `render` makes safe HTML of Markdown.
 
     `boards` are what pages may watch, by name.
@@ -54,8 +52,8 @@ class Sockets:
     db: Db
     render: Callable[[str], str]
     epoch: str
-    boards: Mapping[str, Board] = field(default_factory=dict)
-    openings: Openings = field(default_factory=Openings)
+    boards: Mapping[str, Board] = msgspec.field(default_factory=dict)
+    openings: Openings = msgspec.field(default_factory=Openings)
 
 
 class Connection:

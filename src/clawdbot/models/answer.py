@@ -3,7 +3,7 @@
 Codecs write into it, an endpoint reads it out.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from clawdbot.domain.errors import ModelMalformed, ModelRejected
 from clawdbot.domain.messages import Call, Source
@@ -13,8 +13,7 @@ _CUT = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
 _REFUSED = frozenset({"content_filter", "refusal"})
 
 
-@dataclass(slots=True, kw_only=True)
-class Fragments:
+class Fragments(Struct, kw_only=True):
     """A tool call whose pieces are still coming."""
 
     index: int | None
@@ -23,8 +22,7 @@ class Fragments:
     pieces: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """`stop` is the provider's word for why it ended; `done` says that no more will come.
 
     `signature` closes a thought now, `mark` the last one at the end; `pieces` stands in for the

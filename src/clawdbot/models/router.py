@@ -7,7 +7,6 @@ emergency route. Where an answer breaks off in the middle a Reset comes before a
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from itertools import count
 from math import inf
 from zlib import crc32
@@ -35,8 +34,7 @@ EMERGENCY = "emergency"
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(msgspec.Struct, frozen=True):
     """One route of an answer; `last` says that no other comes after it."""
 
     route: str

@@ -6,7 +6,6 @@ what tools gave is marked as data and cannot end its own mark.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from html import escape
 
 import msgspec
@@ -27,16 +26,15 @@ from clawdbot.domain.messages import (
 )
 
 
-@dataclass(slots=True)
-class Said:
+class Said(msgspec.Struct):
     """All that one speaker says before the other does; results come first."""
 
     role: Role
-    results: list[Result] = field(default_factory=list)
-    thoughts: list[Reasoning] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    results: list[Result] = msgspec.field(default_factory=list)
+    thoughts: list[Reasoning] = msgspec.field(default_factory=list)
+    images: list[Image] = msgspec.field(default_factory=list)
+    texts: list[str] = msgspec.field(default_factory=list)
+    calls: list[Call] = msgspec.field(default_factory=list)
 
     @property
     def text(self) -> str:

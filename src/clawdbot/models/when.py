@@ -4,8 +4,9 @@ Pure: the user's local time arrives as an argument. What it cannot read it does 
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from clawdbot.models.intent import plain
 
@@ -101,8 +102,7 @@ _REPEATED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """A time that was found: the places of its words, and seconds from now or a local time."""
 
     spans: tuple[Span, ...]
@@ -157,8 +157,7 @@ def find(text: str, now: datetime) -> When | None:
     return When(tuple(spans), at=due.strftime("%Y-%m-%d %H:%M")) if due else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Lasting:
+class _Lasting(Struct, frozen=True):
     """A duration; `marked` where the words say that it is from now."""
 
     span: Span

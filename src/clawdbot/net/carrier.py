@@ -6,9 +6,9 @@ there is no such method. Answers are bounded.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import httpx2
+from msgspec.structs import replace
 
 from clawdbot.net.client import Client, NetFailed, Request, Stream
 from clawdbot.net.egress import Rules

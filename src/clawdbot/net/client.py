@@ -14,7 +14,6 @@ NetFailed
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from typing import Self, TypedDict, Unpack
@@ -73,18 +72,17 @@ class Options(TypedDict, total=False):
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request; `timeout_s` is for the `whole` answer, or else from each piece to the next.
 
     A checked `address` is where it goes, whatever the name means by then.
     """
 
     method: str
-    url: str = field(repr=False)
-    json: object = field(default=None, repr=False)
-    data: bytes = field(default=b"", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: str
+    json: object = None
+    data: bytes = b""
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     timeout_s: float = 30.0
     whole: bool = False
     address: str = ""
@@ -94,9 +92,12 @@ class Request:
         """Name the host, all of the address that may be shown."""
         return _host(self.url)
 
+    def __repr__(self) -> str:
+        """Show no secret: address, headers and body may hold some."""
+        return f"Request({self.method} {self.host})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer; header names in any case."""
 
     status: int

@@ -7,11 +7,11 @@ for hosts that the settings name with their port, and never what a wildcard reac
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 import idna
+from msgspec import Struct
 
 PORTS = {"http": 80, "https": 443}
 
@@ -46,8 +46,7 @@ _TABLE: list[tuple[Kind, list[IPv4Network | IPv6Network]]] = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """A URL as it was read: the host in lower case ASCII or an address, `rest` from the path on."""
 
     scheme: str
@@ -72,8 +71,7 @@ class Target:
         return self.origin + self.rest
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A host (`*` for any, `*.` for those below), its port; without one 80 and 443."""
 
     host: str
@@ -88,8 +86,7 @@ class Rule:
         return self.host in {"*", target.host}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """Which hosts may be reached; the `private` ones (with ports) at private addresses too."""
 
     hosts: tuple[Rule, ...]
@@ -101,16 +98,14 @@ class Rules:
         return cls(hosts=tuple(map(rule, hosts)), private=tuple(map(rule, private)))
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(Struct, frozen=True):
     """It may be requested, as `target.url`; `private` where the settings name it."""
 
     target: Target
     private: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """It may not; `reason` shows nothing but the host."""
 
     reason: str

@@ -7,8 +7,10 @@ caller to distrust.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from urllib.parse import urljoin
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from clawdbot.domain.settings import Net
 from clawdbot.net.client import Client, HostUnknown, NetFailed, Request, TimedOut
@@ -25,8 +27,7 @@ class EgressRefused(NetFailed):
     retry = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class Caps(Struct, frozen=True, kw_only=True):
     """What a request may cost: time for all of it, bytes of its answer, redirects of a GET."""
 
     timeout_s: float = 20.0
@@ -34,8 +35,7 @@ class Caps:
     redirects: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """What stood at the last address; not `whole` where its rest was cut."""
 
     url: str

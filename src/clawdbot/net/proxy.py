@@ -14,9 +14,9 @@ import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 
+from msgspec import Struct, field
 from yarl import URL
 
 from clawdbot.domain.settings import Net
@@ -35,8 +35,7 @@ _FAILURES = (OSError, EOFError, ValueError, NetFailed, asyncio.LimitOverrunError
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-@dataclass(slots=True)
-class Passage:
+class Passage(Struct):
     """One connection: who asked for which host, what failed, bytes `moved` out and in."""
 
     who: str
@@ -45,8 +44,7 @@ class Passage:
     moved: list[int] = field(default_factory=lambda: [0, 0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pass:
+class Pass(Struct, frozen=True, kw_only=True, eq=False):
     """Who asks, what they may reach, and what one of their connections may take."""
 
     who: str
@@ -62,8 +60,7 @@ class Pass:
             _end(limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """Carries what the guard admits, and tells every passage when it is over."""
 
     guard: Guard
@@ -208,8 +205,7 @@ async def opened(guard: Guard, net: Net, told: Callable[[Passage], None]) -> Asy
                 task.cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Struct, frozen=True):
     """What is asked: `url` as the guard reads it, `body` its bytes, None for a tunnel."""
 
     method: str

@@ -6,7 +6,6 @@ A checkpoint that cannot be made is told in the log and tried again; it stops no
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +53,7 @@ class Checkpoints:
         try:
             made = await self._made()
             for each in made:
-                log.info("checkpoint", **asdict(each))
+                log.info("checkpoint", **msgspec.structs.asdict(each))
             if made and self._export:
                 await asyncio.to_thread(_append, self._export, made)
         except (Failure, OSError) as error:

@@ -6,9 +6,10 @@ them, and is loaded when somebody first asks.
 
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.events import Fact
@@ -128,12 +129,11 @@ class Metrics:
             yield GaugeMetricFamily(f"clawdbot_{name}", text, value=levels.get(name, 0.0))
 
 
-@dataclass(slots=True)
-class _Spread:
+class _Spread(Struct):
     """How values are spread: `counts` of those up to each limit, the last of those above all."""
 
     limits: tuple[float, ...]
-    counts: list[int] = field(init=False)
+    counts: list[int] = field(default_factory=list)
     total: float = 0.0
 
     def __post_init__(self) -> None:
@@ -148,8 +148,7 @@ class _Spread:
         return list(zip(names, accumulate(self.counts), strict=True))
 
 
-@dataclass(eq=False, slots=True)
-class _Found:
+class _Found(Struct, eq=False):
     """What the library collects; it keeps collectors in a dictionary."""
 
     families: "list[Metric]"

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,8 +27,7 @@ _LOOK_EVERY_S = 0.05
 _PROC = Path("/proc")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launched:
+class Launched(msgspec.Struct, frozen=True, kw_only=True):
     """A process in the background: what it told when it was ready, or how it ended before."""
 
     pid: int

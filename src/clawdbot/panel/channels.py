@@ -4,7 +4,6 @@ Saving checks by the settings' own rules, and starts the service anew with them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeGuard
 
@@ -59,8 +58,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return f"Account({self.kind}/{self.account})"
 
 
-@dataclass(frozen=True, slots=True)
-class Channels:
+class Channels(msgspec.Struct, frozen=True):
     """The accounts of one service."""
 
     configured: Configured

@@ -6,7 +6,6 @@ the last that names it. What a file of the user's or the environment fixes stays
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol, get_args, get_origin
 
 import msgspec
@@ -63,8 +62,7 @@ class Imagined(Protocol):
         """Give the channel accounts by kind and name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """The settings as they hold, where each was written, and the hands that `app` lends.
 
     `prepare` checks dotted keys and returns who writes them, `imagine` gives all settings as if
@@ -83,8 +81,7 @@ class Settled:
     codec: Callable[[Provider], Codec]
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(msgspec.Struct, frozen=True):
     """Shows sections of the settings, writes others, and starts anew with them."""
 
     settled: Settled

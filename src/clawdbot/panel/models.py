@@ -4,7 +4,6 @@ Saving checks by the settings' own rules, and starts the service anew with them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import msgspec
@@ -98,8 +97,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     today_users: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
+class Models(msgspec.Struct, frozen=True):
     """The models of one service."""
 
     configured: Configured

@@ -1,8 +1,9 @@
 """The parts that the pages of whoever runs the place work with."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from clawdbot.gateway.boards import Board
 from clawdbot.gateway.control import Control
@@ -19,8 +20,7 @@ from clawdbot.panel.overview import Overview
 from clawdbot.panel.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
+class Offered(Struct, frozen=True, kw_only=True):
     """The parts."""
 
     overview: Overview

@@ -1,7 +1,6 @@
 """How the service fares, as open pages watch it, and what wants attention first."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from math import ceil
@@ -113,8 +112,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     today: Today
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
+class _Rows(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     knocks: int
     total: usage.Total
@@ -122,8 +120,7 @@ class _Rows:
     firsts: list[float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Reads what the boards show; `load` measures the process."""
 
     control: Control

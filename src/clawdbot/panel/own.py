@@ -1,9 +1,9 @@
 """What is everybody's own: profile, password, linked accounts. No token changes any of it."""
 
-from dataclasses import replace
 from zoneinfo import available_timezones
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.text import LANGUAGES, say

@@ -1,6 +1,6 @@
 """What the pages work with."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from clawdbot.domain.ports import Clock, Db
 from clawdbot.gateway.control import Control
@@ -12,8 +12,7 @@ from clawdbot.panel.offered import Offered
 from clawdbot.panel.staff import Staff
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class Panel(Struct, frozen=True, kw_only=True):
     """The parts; `secure`: browsers reach us by TLS; `proxies`: whose word on peers we take."""
 
     control: Control

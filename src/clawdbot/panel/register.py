@@ -5,9 +5,10 @@ commit turns stop, sockets are cut and everybody looks who must.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from clawdbot.domain.errors import BadInput, Denied, Missing
 from clawdbot.domain.people import Area, Level, User
@@ -30,8 +31,7 @@ Record = Callable[[Tx, Entry], object]
 NAME_MOST = 64
 
 
-@dataclass(slots=True, kw_only=True)
-class Change:
+class Change(Struct, kw_only=True):
     """One change in the book by whoever acts; users are `cut` from sockets, log-ins `ended`."""
 
     tx: Tx
@@ -116,8 +116,7 @@ class Change:
         self.record(self.tx, entry)
 
 
-@dataclass(slots=True)
-class Register:
+class Register(Struct):
     """Opens the book; `shelf` is the copy of the custom roles that running turns look at."""
 
     db: Db

@@ -5,7 +5,6 @@ in and never comes out. What the service has at its start holds by a new one.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import get_args, get_origin
 
@@ -84,8 +83,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"Wish({self.section} {self.name})"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """The settings and secrets of one service."""
 
     configured: Configured

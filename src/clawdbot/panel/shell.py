@@ -1,11 +1,11 @@
 """The frame around the pages: the places that are open to whoever asks, and what waits there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
 from markupsafe import Markup
+from msgspec import Struct
 
 from clawdbot.domain.people import Area
 from clawdbot.domain.text import told
@@ -15,8 +15,7 @@ from clawdbot.panel.parts import Panel
 from clawdbot.store import people, rights
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A page that the panel lists: its name in English, its icon, the area that opens it."""
 
     path: str

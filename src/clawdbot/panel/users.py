@@ -3,9 +3,8 @@
 The last owner stays one. Every change is a row of the audit, in its own transaction.
 """
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.conversation.answer import notice
 from clawdbot.domain.errors import BadInput, Denied, Missing

@@ -12,7 +12,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -44,8 +43,7 @@ class Keyring(Protocol):
         """Give the text of a secret; raises Denied where it may not be sent to this origin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """What one call may do with the browser: the secrets that it was given, its way out."""
 
     keyring: Keyring
@@ -53,15 +51,16 @@ class Errand:
     secrets: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class Page:
+class Page(msgspec.Struct):
     """A task's browser, and what was typed there."""
 
     tab: Tab
     scripted: bool = False
     secret: bool = False  # one was typed
-    typed: list[str] = field(default_factory=list)  # texts that no answer may hold
-    spots: set[world.Spot] = field(default_factory=set)  # frames and documents that have one
+    typed: list[str] = msgspec.field(default_factory=list)  # texts that no answer may hold
+    spots: set[world.Spot] = msgspec.field(
+        default_factory=set
+    )  # frames and documents that have one
 
     async def is_shown(self) -> bool:
         """Tell whether a document lives, in any window, into which a secret was typed."""

@@ -18,8 +18,9 @@ import termios
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from clawdbot.sandbox.cgroup import Cgroups
 from clawdbot.sandbox.profile import Limits
@@ -36,8 +37,7 @@ _PROCESSES = Path("/proc")
 _MB = 1_048_576
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """What a mechanism starts: its arguments, and what it finds at which descriptor.
 
     `alone` says that its processes are not counted with the user's others.

@@ -10,7 +10,6 @@ from base64 import b64encode
 from binascii import Error as BadBase64
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -107,8 +106,7 @@ _Frame = Printed | Progress | _Manifest | _Broken | _File | _Done | _Failed
 _DECODER: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(_Frame)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One call: the function, its arguments, the files that it is given, how long it may take.
 
     `hosts` and `secrets` are for its browser.
@@ -116,25 +114,23 @@ class Order:
 
     name: str
     arguments: Mapping[str, object]
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     timeout_s: float = 30.0
     hosts: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came back, all of it tainted: the value as JSON, and the files."""
 
     value: object
     files: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class Around(msgspec.Struct, frozen=True, kw_only=True):
     """The sockets of a worker by their names (`net`, `browser`), and what goes with each call."""
 
-    lines: Mapping[str, Line] = field(default_factory=dict)
+    lines: Mapping[str, Line] = msgspec.field(default_factory=dict)
     call: Callable[[Order], AbstractAsyncContextManager[None]] = lambda _: nullcontext()
 
 
@@ -263,12 +259,11 @@ class Worker:
             self._buffer += data
 
 
-@dataclass(slots=True)
-class _Slot:
+class _Slot(msgspec.Struct):
     """The place of one worker; what waits here waits for its turn."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    lock: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    stack: AsyncExitStack = msgspec.field(default_factory=AsyncExitStack)
     worker: Worker | None = None
     busy: bool = False
     used: float = 0.0

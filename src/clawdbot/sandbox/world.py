@@ -5,7 +5,6 @@ What a page or a script in it could falsify is never asked in the page's world.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import msgspec
 
@@ -53,8 +52,7 @@ _ECHO = """function (...texts) {
 }"""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where an element is: its frame, the document there, the node, the document's origin."""
 
     frame: str

@@ -11,16 +11,15 @@ is undone leaves no gap. `store/proof.py` checks all of it.
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 from clawdbot.store.vault import KEY_BYTES, Key, Vault
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ class Kind(StrEnum):
 _PERSONAL = {Kind.EFFECT, Kind.DECISION}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What happens: who, why (turn, step), what, decided how; `arguments` is their hash.
 
     Its outcome is another entry, with the same turn and step. `payload` is sealed under the key of
@@ -92,8 +90,7 @@ class Row(msgspec.Struct, frozen=True):
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """A signed statement that row `place` of a chain has the hash `root`."""
 
     number: int
@@ -169,7 +166,7 @@ class Audit:
             number, previous = (end.number + 1, link_of(end)) if end else (1, "")
             bare = Checkpoint(number, chain, place, root, at, previous, signer.public, "")
             end = signer.signed(bare)
-            tx.run("checkpoints.add", **values(end))
+            tx.run("checkpoints.add", **asdict(end))
             made.append(end)
         self._fresh = 0
         return made

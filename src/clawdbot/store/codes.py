@@ -1,10 +1,11 @@
 """One-time codes of people: invitations, and links to accounts on platforms; only their hashes."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 
 class Kind(StrEnum):
@@ -15,8 +16,7 @@ class Kind(StrEnum):
     CLAIM = "claim"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(Struct, frozen=True, kw_only=True):
     """A code that is still open; `user_id` is for whom, `made_by` who made it."""
 
     hash: str
@@ -34,7 +34,7 @@ class Code:
 
 def add(tx: Tx, code: Code) -> None:
     """Keep a code."""
-    tx.run("codes.add", **values(code))
+    tx.run("codes.add", **asdict(code))
 
 
 def find(tx: Tx, kind: Kind, hashed: str, now: float) -> Code | None:
@@ -70,5 +70,5 @@ def given(tx: Tx, platform: str, external: str, since: float) -> tuple[int, int]
 
 
 def _code(*row: object) -> Code:
-    names = Code.__dataclass_fields__
+    names = Code.__struct_fields__
     return Code(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]  # as selected

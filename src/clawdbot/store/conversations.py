@@ -1,14 +1,12 @@
 """Conversations: a row a lane, its session, its next position; and what was said in it."""
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.messages import Message, tainted
 from clawdbot.domain.ports import Tx
 from clawdbot.store import outbox, rights, search
-from clawdbot.store.sql import values
 
 ADDRESS = msgspec.json.Decoder(Address)
 _MESSAGE = msgspec.json.Decoder(Message)
@@ -24,8 +22,7 @@ _FORGETS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True):
     """A lane and its current session; `model` is a route chosen by the user."""
 
     id: str
@@ -46,8 +43,7 @@ class Conversation:
         return ADDRESS.decode(self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """One message of the transcript."""
 
     position: int
@@ -63,8 +59,7 @@ class Said:
         return _MESSAGE.decode(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """What stands for a session's turns up to a position."""
 
     upto: int
@@ -74,8 +69,7 @@ class Summary:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """Where a turn's messages go in the transcript."""
 
     conversation: str
@@ -112,7 +106,7 @@ def of_user(
 
 def add(tx: Tx, conversation: Conversation, now: float) -> None:
     """Begin a conversation."""
-    tx.run("conversations.add", now=now, **values(conversation))
+    tx.run("conversations.add", now=now, **asdict(conversation))
 
 
 def advance(tx: Tx, conversation: str) -> int:
@@ -187,7 +181,7 @@ def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float
             taint=int(tainted([message])),
             tokens=tokens,
             at=now,
-            **values(entry),
+            **asdict(entry),
         )
     said = [message for message, _ in messages]
     search.add(tx, entry.user, entry.conversation, entry.position, said, now)
@@ -246,4 +240,4 @@ def last_summary(tx: Tx, session: str) -> Summary | None:
 
 def add_summary(tx: Tx, session: str, user: str, summary: Summary, now: float) -> None:
     """Keep a summary; the first for a position stays."""
-    tx.run("summaries.add", session_id=session, user_id=user, at=now, **values(summary))
+    tx.run("summaries.add", session_id=session, user_id=user, at=now, **asdict(summary))

@@ -1,13 +1,12 @@
 """Second factors of log-ins, sealed, and the codes for whoever lost theirs, hashed."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from clawdbot.domain.ports import Tx
 from clawdbot.store.vault import Vault
 
 
-@dataclass(frozen=True, slots=True)
-class Factor:
+class Factor(Struct, frozen=True):
     """A user's second factor; `step` is the last that was used, unconfirmed it counts for none."""
 
     user_id: str

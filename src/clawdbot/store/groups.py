@@ -1,17 +1,14 @@
 """Group chats that we were in, each with a policy of its own."""
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Group
-from clawdbot.store.sql import values
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A group: the receiver and the chat tell it from others; `name` is the platform's."""
 
     id: str
@@ -35,7 +32,7 @@ class Kept:
 
 def heard(tx: Tx, group: Kept) -> Kept:
     """Note that something came from a group, new or known, and read it as it stands."""
-    return tx.one(Kept, "groups.heard", **values(group)) or group
+    return tx.one(Kept, "groups.heard", **asdict(group)) or group
 
 
 def of_turn(tx: Tx, conversation: str, to: Address) -> Group | None:

@@ -1,18 +1,15 @@
 """Deliveries: what came, what was decided on it, and the keys that tell a repetition."""
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.inbound import Inbound, Outcome
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 _INBOUND = msgspec.json.Decoder(Inbound)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One recorded delivery."""
 
     id: str
@@ -31,8 +28,7 @@ class Delivery:
         return _INBOUND.decode(self.body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What `accept` decided; `keep` tells whether the content may be stored."""
 
     outcome: Outcome
@@ -63,7 +59,7 @@ def put(tx: Tx, inbound: Inbound, key: str, decision: Decision, *, row: str, now
         place=place,
         body=encode(inbound) if decision.keep else b"",
         at=now,
-        **values(decision),
+        **asdict(decision),
     )
 
 

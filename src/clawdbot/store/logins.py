@@ -1,16 +1,15 @@
 """Log-ins: browser sessions and tokens, found by the hash of what the client holds."""
 
-from dataclasses import dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 # Codes count towards what may be given in an hour.
 _KEPT_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Struct, frozen=True):
     """A client that proved who it is; `csrf` is what its forms must carry.
 
     `id` names it to people; `name` is a browser's agent or what a token is called; `scopes` (with
@@ -33,7 +32,7 @@ class Login:
 
 def add(tx: Tx, login: Login) -> None:
     """Keep a log-in, begun when it was last seen."""
-    tx.run("logins.add", **values(login))
+    tx.run("logins.add", **asdict(login))
 
 
 def get(tx: Tx, hashed: str, now: float) -> Login | None:

@@ -9,13 +9,14 @@ import os
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec import Struct, field
+from msgspec.structs import asdict
+
 from clawdbot.domain.media import HEAD_BYTES
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,8 +24,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PREFIX = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A user's file; `kind` is what its bytes say."""
 
     id: str
@@ -38,7 +38,7 @@ class Row:
 
 def add(tx: Tx, row: Row) -> None:
     """Keep that a user has a file."""
-    tx.run("media.add", **values(row))
+    tx.run("media.add", **asdict(row))
 
 
 def get(tx: Tx, user: str, id_: str) -> Row | None:
@@ -71,8 +71,7 @@ def forget(tx: Tx, user: str) -> set[str]:
     return set(tx.all(str, "media.forget", user_id=user))
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A file that is being written, under a name that nobody asks for."""
 
     name: str

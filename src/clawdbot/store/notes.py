@@ -1,13 +1,12 @@
 """Notes: what a user asked us to keep."""
 
-from dataclasses import dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """One note, with where its words came from."""
 
     id: str
@@ -19,7 +18,7 @@ class Note:
 
 def add(tx: Tx, user: str, note: Note) -> None:
     """Keep a note."""
-    tx.run("notes.add", user_id=user, **values(note))
+    tx.run("notes.add", user_id=user, **asdict(note))
 
 
 def listed(tx: Tx, user: str, most: int = 50) -> list[Note]:

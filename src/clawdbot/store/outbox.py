@@ -1,13 +1,12 @@
 """What is to be delivered: one row a chunk, in order per destination."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Outgoing, Tx
-from clawdbot.store.sql import values
 
 _ADDRESS = msgspec.json.Decoder(Address)
 _OUTGOING = msgspec.json.Decoder(Outgoing)
@@ -31,8 +30,7 @@ class RowKind(StrEnum):
     NOTICE = "notice"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One message for one destination; `stub_id` names the row whose shown text it replaces."""
 
     id: str
@@ -61,8 +59,7 @@ class Row:
         return _OUTGOING.decode(self.body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class New:
+class New(msgspec.Struct, frozen=True, kw_only=True):
     """A message about to be queued; the id makes it unique (`turn:kind:index`)."""
 
     id: str
@@ -74,8 +71,7 @@ class New:
     stub: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A row's new state."""
 
     state: RowState
@@ -94,7 +90,7 @@ def put(tx: Tx, new: New, now: float) -> None:
         address=msgspec.json.encode(new.to),
         body=msgspec.json.encode(new.message),
         created_at=now,
-        **values(new),
+        **asdict(new),
     )
 
 
@@ -136,7 +132,7 @@ def destinations(tx: Tx) -> list[str]:
 
 def mark(tx: Tx, row: str, to: Mark) -> bool:
     """Change an open row's state; False where it has ended."""
-    return tx.run("outbox.mark", id=row, **values(to)) == 1
+    return tx.run("outbox.mark", id=row, **asdict(to)) == 1
 
 
 def renew(tx: Tx, row: str) -> None:

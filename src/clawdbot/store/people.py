@@ -1,14 +1,13 @@
 """Users, the platform accounts that are theirs, and strangers with a pairing code."""
 
-from dataclasses import dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(Struct, frozen=True):
     """A stranger who was shown a code; `held` is the first message's inbox row."""
 
     code_hash: str
@@ -21,8 +20,7 @@ class Pairing:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """A platform's account that is a user's."""
 
     platform: str
@@ -69,7 +67,7 @@ def first_owner(tx: Tx) -> str:
 
 def add(tx: Tx, user: User, now: float, password: str = "") -> None:
     """Add a user; `password` is an argon2 hash."""
-    tx.run("people.add", password=password, created_at=now, **values(user))
+    tx.run("people.add", password=password, created_at=now, **asdict(user))
 
 
 def identify(tx: Tx, user: str, platform: str, external: str, *, name: str, now: float) -> bool:
@@ -90,7 +88,7 @@ def set_password(tx: Tx, user: str, hashed: str) -> None:
 
 def set_profile(tx: Tx, user: User) -> None:
     """Store a user's name, language and time zone."""
-    tx.run("people.set_profile", **values(user))
+    tx.run("people.set_profile", **asdict(user))
 
 
 def set_role(tx: Tx, user: str, role: str) -> None:
@@ -166,7 +164,7 @@ def reachable(tx: Tx, user: str, near: str = "") -> bytes | None:
 
 def add_pairing(tx: Tx, pairing: Pairing) -> None:
     """Keep a code that a stranger was shown."""
-    tx.run("pairings.add", **values(pairing))
+    tx.run("pairings.add", **asdict(pairing))
 
 
 def pairing_of(tx: Tx, platform: str, external: str, now: float) -> Pairing | None:

@@ -1,15 +1,14 @@
 """What an owner trusts, by its hash: a plugin, a skill, what a tool server says of itself."""
 
-from dataclasses import dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 PLUGIN, SKILL, SERVER = "plugin", "skill", "server"
 
 
-@dataclass(frozen=True, slots=True)
-class Trusted:
+class Trusted(Struct, frozen=True):
     """One decision of an owner; `manifest` is what they were shown, as JSON."""
 
     name: str
@@ -24,7 +23,7 @@ class Trusted:
 
 def put(tx: Tx, trusted: Trusted) -> None:
     """Keep a decision, instead of an earlier one."""
-    tx.run("plugins.put", **values(trusted))
+    tx.run("plugins.put", **asdict(trusted))
 
 
 def get(tx: Tx, name: str, kind: str = PLUGIN) -> Trusted | None:

@@ -1,22 +1,19 @@
 """Who may what beyond the built-in tables: roles, standing yeses, what was asked and answered."""
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.approval import Plan, State
 from clawdbot.domain.policy import Role
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.standing import Standing
-from clawdbot.store.sql import values
 
 _ROLE = msgspec.json.Decoder(Role)
 _PATTERN = msgspec.json.Decoder(dict[str, str])
 _PLAN = msgspec.json.Decoder(Plan)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewStanding:
+class NewStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A standing yes or no about to be kept; empty user or conversation: all of them."""
 
     id: str
@@ -29,8 +26,7 @@ class NewStanding:
     expires_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A standing yes or no (`never`) as it is listed."""
 
     id: str
@@ -49,8 +45,7 @@ class Kept:
         return _PATTERN.decode(self.body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewApproval:
+class NewApproval(msgspec.Struct, frozen=True, kw_only=True):
     """Something about to be asked."""
 
     id: str
@@ -64,8 +59,7 @@ class NewApproval:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(msgspec.Struct, frozen=True):
     """What was asked, and what became of it; `body` shows everything that will run."""
 
     id: str
@@ -106,12 +100,12 @@ def remove_role(tx: Tx, name: str) -> bool:
 
 def allow(tx: Tx, new: NewStanding) -> None:
     """Keep a standing yes."""
-    tx.run("standings.add", **(values(new) | {"pattern": msgspec.json.encode(new.pattern)}))
+    tx.run("standings.add", **(asdict(new) | {"pattern": msgspec.json.encode(new.pattern)}))
 
 
 def refuse(tx: Tx, new: NewStanding) -> None:
     """Keep a standing no, for every conversation."""
-    row = values(new) | {"pattern": msgspec.json.encode(new.pattern)}
+    row = asdict(new) | {"pattern": msgspec.json.encode(new.pattern)}
     del row["conversation_id"]
     tx.run("refusals.add", **row)
 
@@ -146,7 +140,7 @@ def revoke_tool(tx: Tx, tool: str, now: float) -> int:
 
 def ask(tx: Tx, new: NewApproval) -> None:
     """Ask for a yes."""
-    row = values(new)
+    row = asdict(new)
     plan = row.pop("plan")
     tx.run("approvals.add", hash=new.plan.hash, body=msgspec.json.encode(plan), **row)
 

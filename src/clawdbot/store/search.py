@@ -4,15 +4,15 @@ A row is written with the transcript, in its transaction, and read only for the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from clawdbot.domain.messages import Message, Role, told
 from clawdbot.domain.ports import Tx
 from clawdbot.store.words import Phrase, indexed
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A turn that was found; of two the later has the higher `id`."""
 
     id: int

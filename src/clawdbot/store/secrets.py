@@ -5,15 +5,14 @@ Name and origins are sealed with the text: who can write to the table can send n
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from clawdbot.domain.errors import BadInput, Denied
 from clawdbot.domain.origin import origin_of
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.secret import Secret
-from clawdbot.store.sql import values
 from clawdbot.store.vault import Vault
 
 PREFIX = "secret://"
@@ -22,8 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _LONGEST = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """A secret as it is kept; `user_id` is whose it is, empty where it is the house's."""
 
     name: str
@@ -40,8 +38,7 @@ class Sealed:
         return msgspec.json.decode(self.origins, type=tuple[str, ...])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class New:
+class New(msgspec.Struct, frozen=True, kw_only=True):
     """A secret about to be kept; without `origins` it is sent nowhere."""
 
     id: str
@@ -72,7 +69,7 @@ def renewed(vault: Vault, row: Sealed, id: str, text: Secret, now: float) -> Sea
 
 def put(tx: Tx, row: Sealed) -> None:
     """Keep a secret, in place of an earlier one of its name."""
-    tx.run("secrets.put", **values(row))
+    tx.run("secrets.put", **asdict(row))
 
 
 def get(tx: Tx, name: str) -> Sealed | None:

@@ -6,15 +6,11 @@ they cannot (the search index), each has a file of its own beside it (`search.sq
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from clawdbot.domain.errors import SchemaNewer
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 Engine = Literal["sqlite", "postgres"]
 R = TypeVar("R")
@@ -62,11 +58,6 @@ class SqlTx(Generic[Q]):
         return self._connection.execute(self._queries[query], values).rowcount
 
 
-def values(record: "DataclassInstance") -> dict[str, object]:
-    """Give a record's fields as the values of a statement."""
-    return {name: getattr(record, name) for name in _names(type(record))}
-
-
 @cache
 def queries(engine: Engine) -> dict[str, str]:
     """Load an engine's every statement by its name (`turns.claim`)."""
@@ -105,11 +96,6 @@ def _texts(folder: str, engine: Engine) -> dict[str, str]:
         if of in {"", engine}:
             found[name] = found.get(name, "") + file.read_text("utf-8")
     return found
-
-
-@cache
-def _names(kind: type["DataclassInstance"]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
 
 
 def _statement(body: str) -> str:

@@ -1,13 +1,12 @@
 """Timers: what is due, when, and who fires it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(Struct, frozen=True):
     """Something that is due: `kind` says who fires it, `subject` for what."""
 
     id: str
@@ -20,7 +19,7 @@ class Timer:
 
 def add(tx: Tx, timer: Timer, now: float) -> None:
     """Set a timer."""
-    tx.run("timers.add", created_at=now, **values(timer))
+    tx.run("timers.add", created_at=now, **asdict(timer))
 
 
 def due(tx: Tx, kind: str, now: float, most: int = 100) -> list[Timer]:

@@ -1,13 +1,12 @@
 """Turns: the row that decides order, ownership and progress."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import asdict
 
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 _ADDRESS = msgspec.json.Decoder(Address)
 
@@ -23,8 +22,7 @@ class TurnState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """One turn; `token` is the right to write it, `body` its recorded state."""
 
     id: str
@@ -52,8 +50,7 @@ class Turn:
         return _ADDRESS.decode(self.address)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class New:
+class New(msgspec.Struct, frozen=True, kw_only=True):
     """A turn about to be queued; with a token it is claimed at once, for a node."""
 
     id: str
@@ -91,7 +88,7 @@ def add(tx: Tx, new: New) -> Turn:
         created_at=new.now,
         claimed_at=new.now if claimed else None,
     )
-    tx.run("turns.add", **values(turn))
+    tx.run("turns.add", **asdict(turn))
     return turn
 
 

@@ -1,13 +1,12 @@
 """What each model call used."""
 
-from dataclasses import dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from clawdbot.domain.ports import Tx
-from clawdbot.store.sql import values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class Used(Struct, frozen=True, kw_only=True):
     """What one model call used."""
 
     id: str
@@ -25,11 +24,10 @@ class Used:
 
 def add(tx: Tx, used: Used, now: float) -> None:
     """Record what a model call used; once per id."""
-    tx.run("usage.add", at=now, **values(used))
+    tx.run("usage.add", at=now, **asdict(used))
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Struct, frozen=True):
     """What a user used of one model."""
 
     provider: str
@@ -64,8 +62,7 @@ def spent(tx: Tx, user: str, since: float, *, everybody: bool) -> tuple[float, f
     return found or (0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(Struct, frozen=True):
     """What all users used in a time: the turns that asked a model, their calls, tokens and cost."""
 
     turns: int
@@ -100,8 +97,7 @@ def by_user(tx: Tx, since: float, until: float) -> dict[str, float]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What one user (by name) used of one model."""
 
     user: str

@@ -9,11 +9,12 @@ too, after all others: one letter is looked for often, and is the beginning of t
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, islice
 from operator import add
 from typing import NamedTuple
+
+from msgspec import Struct
 
 QUERY_MOST = 200
 _INDEXED_MOST = 6000  # of each text; PostgreSQL tells places up to 16,383
@@ -47,8 +48,7 @@ class Word(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(Struct, frozen=True):
     """Words that must follow each other; of an `open` one the last may go on."""
 
     words: tuple[str, ...]
@@ -60,8 +60,7 @@ class Phrase:
         return self.open and len(self.words) == len(self.words[0]) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A piece of an excerpt; `hit`: this is what was looked for."""
 
     text: str

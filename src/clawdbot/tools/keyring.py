@@ -1,7 +1,8 @@
 """Secrets for the browser: what a plugin gets in their place, and their text for the broker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.ports import Db, Tx
@@ -11,8 +12,7 @@ from clawdbot.store.secrets import PREFIX, Sealed
 from clawdbot.store.vault import Vault
 
 
-@dataclass(frozen=True, slots=True)
-class Keyring:
+class Keyring(Struct, frozen=True):
     """Opens secrets: for an origin that they are bound to, or for the names of their fields."""
 
     db: Db

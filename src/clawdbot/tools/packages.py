@@ -16,7 +16,6 @@ import stat
 from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ParamSpec
@@ -50,8 +49,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     files: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin as it was read: its files, its main module, who signed it (empty: nobody).
 
     `more` are folders of what it needs beside, `installed` is one that came with a package.

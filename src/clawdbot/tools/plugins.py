@@ -7,7 +7,6 @@ Where a plugin's files were changed meanwhile, it waits for its owner's next dec
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -240,8 +239,7 @@ class Plugins:
         return bool(stamp) or row.installed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A decision, read."""
 
     name: str

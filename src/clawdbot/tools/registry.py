@@ -7,10 +7,10 @@ recorded before. Who drives it runs nothing that was not allowed.
 
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
 from clawdbot.domain.approval import Planned, canonical, written
 from clawdbot.domain.errors import ToolFailed
@@ -37,8 +37,7 @@ _NO_ROLES: Mapping[str, Role] = {}
 _NO_LIMITS: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """For whom, where and in which light a call acts; `now` and `id` make it repeatable.
 
     `tell` shows whoever waits how far it is.
@@ -56,8 +55,7 @@ class Grant:
     tell: Callable[[str], None] = lambda _: None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """A manifest and one function: `read(grant, ...)`, `write(tx, grant, ...)`, `act(grant, ...)`.
 
     `schema` and `check` stand in for the signature where the arguments are somebody else's (a
@@ -73,8 +71,7 @@ class Tool:
     check: Callable[[str], Mapping[str, object]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """A call with its arguments bound; who may run it is yet to be decided.
 
     `taint` tells whether the outcome is other than our own fixed words.
@@ -123,11 +120,10 @@ class Ready:
         return self.tool.write(tx, self.grant, **self.arguments).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     tool: Tool
     schema: msgspec.Raw
-    bind: Callable[[str], Mapping[str, object]] = field(repr=False)
+    bind: Callable[[str], Mapping[str, object]]
 
 
 class Registry:

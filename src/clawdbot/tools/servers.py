@@ -9,7 +9,6 @@ or dies is started anew, later each time, and harms nobody else.
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -55,8 +54,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         return self.problem or ", ".join(tool.name for tool in self.tools)
 
 
-@dataclass(slots=True)
-class _Server:
+class _Server(msgspec.Struct):
     """One server: its decision, its present state, and whether somebody may call it now."""
 
     name: str
@@ -65,8 +63,8 @@ class _Server:
     state: str = "off"
     problem: str = ""
     link: "Link | None" = None
-    up: asyncio.Event = field(default_factory=asyncio.Event)
-    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    up: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    decided: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
 
 class Servers:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.app.assembly import Doors, doors
 from clawdbot.app.sections import SECTIONS

@@ -5,11 +5,11 @@ Covers clawdbot.gateway.approvals, clawdbot.agent.rights and clawdbot.agent.acti
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.agent.rights import Rights, Rows
 from clawdbot.domain.approval import Plan

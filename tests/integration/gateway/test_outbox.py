@@ -7,10 +7,11 @@ clawdbot.gateway.stream and clawdbot.store.outbox.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from clawdbot.config.clock import SystemClock

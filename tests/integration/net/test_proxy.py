@@ -5,13 +5,13 @@ import contextlib
 import socket
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 
 import aiohttp
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from clawdbot.domain.settings import Net
 from clawdbot.net.egress import Rules

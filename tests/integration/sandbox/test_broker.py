@@ -393,7 +393,7 @@ async def test_the_browser_reaches_the_task_s_hosts_alone(at: Desk) -> None:
         sites.pages[f"{MAIL}/image"] = image
         driver.get(sites.at(MAIL, "/image"))
 
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     await at.play(plugin, replace(at.errand(), carry=lambda way: at.carry(way, MAIL)))
     assert "" == at.sites.heard_by(EVIL)

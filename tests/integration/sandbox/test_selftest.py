@@ -1,9 +1,9 @@
 """What does not isolate is not used: a missing mechanism, a leaking one, none at all."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from clawdbot.domain.errors import BadInput, SandboxRefused

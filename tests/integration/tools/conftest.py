@@ -1,6 +1,5 @@
 """What the tools' tests act as: an owner in a conversation."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -14,14 +13,13 @@ from clawdbot.tools.registry import Grant, Registry, Tool
 ANN = User("u1", "Ann", "owner", "en", "Europe/Berlin")
 
 
-@dataclass
-class Hand:
+class Hand(msgspec.Struct):
     """Calls tools for a user in a conversation, as a turn would."""
 
     tools: tuple[Tool, ...]
     user: User = ANN
     conversation: str = "c1"
-    _count: list[int] = field(default_factory=lambda: [0])
+    _count: list[int] = msgspec.field(default_factory=lambda: [0])
 
     async def __call__(self, tool: str, **arguments: object) -> str:
         self._count[0] += 1

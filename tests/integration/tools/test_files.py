@@ -5,10 +5,10 @@ Covers clawdbot.tools.builtin.files, clawdbot.tools.folders, clawdbot.tools.bene
 
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.domain.errors import Denied, ToolFailed
 from clawdbot.domain.settings import FileRoot

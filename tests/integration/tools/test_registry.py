@@ -1,10 +1,10 @@
 """Every built-in tool through the registry: schema from the signature, policy, arguments, rows."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address

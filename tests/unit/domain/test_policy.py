@@ -1,10 +1,10 @@
 """The policy as a table: level x effect x taint x binding x standing yes, every line of it."""
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import given, strategies
+from msgspec.structs import replace
 
 from clawdbot.domain.binding import Given, Sink, SinkKind
 from clawdbot.domain.people import Level, User

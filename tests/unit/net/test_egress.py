@@ -1,11 +1,11 @@
 """SSRF by every spelling: what is refused, what is allowed, and that check and use are one."""
 
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from yarl import URL
 
 from clawdbot.net.egress import Allow, Refuse, Rules, is_address, judge, kind, read, rule

@@ -6,7 +6,6 @@ but the requester's own words of this turn, never a quote, a result or what othe
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -28,8 +27,7 @@ _JAPANESE = re.compile("[\u3040-\u30ff]")
 _LOCAL = re.compile(r"It is (\d{4}-\d\d-\d\d \d\d:\d\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(msgspec.Struct, frozen=True):
     """What was asked, text by text, what tools answered since, and what may be called.
 
     `now` is the user's local time, `first` tells that nothing was said before.
@@ -43,8 +41,7 @@ class _Turn:
     now: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True):
     """What is read from the package's data, once."""
 
     intents: Intents

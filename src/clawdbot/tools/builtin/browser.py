@@ -11,7 +11,6 @@ import shutil
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -53,20 +52,18 @@ class _Outline(msgspec.Struct):
     lines: list[_Line]
 
 
-@dataclass(slots=True)
-class _Visit:
+class _Visit(msgspec.Struct):
     """A conversation's page; `elements` are those of the last outline, by their numbers."""
 
     page: "Page"
     private: str
-    ends: asyncio.Event = field(default_factory=asyncio.Event)
-    elements: list[str] = field(default_factory=list)
-    windows: set[str] = field(default_factory=set)
+    ends: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    elements: list[str] = msgspec.field(default_factory=list)
+    windows: set[str] = msgspec.field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gear:
+class Gear(msgspec.Struct, frozen=True):
     """What pages need; `page` opens one that gets where rules allow."""
 
     page: "Callable[[Rules], AbstractAsyncContextManager[Page]]"

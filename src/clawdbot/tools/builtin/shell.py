@@ -8,10 +8,9 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from clawdbot.domain.binding import Sink, SinkKind
 from clawdbot.domain.errors import Failure, ToolFailed
@@ -33,8 +32,7 @@ _KEPT_MOST = 32
 _LOOK_S = 0.5
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """One command; `output` is both of its streams as they came."""
 
     user: str

@@ -17,9 +17,9 @@ import struct
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from clawdbot.sandbox import confine, seccomp
