@@ -1,7 +1,5 @@
 """The parts that look after people and groups, on one book."""
 
-from dataclasses import dataclass, field
-
 from clawdbot.gateway.logins import Logins
 from clawdbot.panel.clients import Clients
 from clawdbot.panel.erasing import Erasing
@@ -15,30 +13,19 @@ from clawdbot.panel.users import Users
 from clawdbot.store.vault import Vault
 
 
-@dataclass(slots=True)
 class Staff:
     """What may be asked about people."""
 
-    register: Register
-    logins: Logins
-    vault: Vault
-    erasing: Erasing
-    users: Users = field(init=False)
-    roles: Roles = field(init=False)
-    invitations: Invitations = field(init=False)
-    own: Own = field(init=False)
-    clients: Clients = field(init=False)
-    second: Second = field(init=False)
-    groups: Groups = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, register: Register, logins: Logins, vault: Vault, erasing: Erasing
+    ) -> None:
         """Put the parts together."""
-        self.users, self.roles = Users(self.register), Roles(self.register)
-        self.invitations = Invitations(self.register, self.logins)
-        self.own = Own(self.register, self.logins)
-        self.clients = Clients(self.register, self.logins)
-        self.second = Second(self.register, self.logins, self.vault)
-        self.groups = Groups(self.register)
+        self.register, self.logins, self.erasing = register, logins, erasing
+        self.users, self.roles, self.groups = Users(register), Roles(register), Groups(register)
+        self.invitations = Invitations(register, logins)
+        self.own = Own(register, logins)
+        self.clients = Clients(register, logins)
+        self.second = Second(register, logins, vault)
 
     @property
     def parts(self) -> tuple[object, ...]:
