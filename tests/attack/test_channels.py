@@ -228,7 +228,10 @@ GROUP = -100
 @pytest.mark.parametrize("way", ["forward", "quote", "group"])
 async def test_words_of_others_in_a_chat_have_no_effect(short_home: Path, way: str) -> None:
     async with TelegramServer(pace=UNLIMITED) as telegram:
-        channels: JSON = {"telegram": {"main": {"token": TOKEN, "base_url": telegram.url}}}
+        # The group has the owner's rights too: what stops it is where the words come from.
+        session: JSON = {"group": {"ceiling": "owner"}}
+        account: JSON = {"token": TOKEN, "base_url": telegram.url, "session": session}
+        channels: JSON = {"telegram": {"main": account}}
         async with baited(short_home, channels=channels) as (bait, model, _):
             identify_owner(short_home)
             await telegram.user_says(5, 5, "hello")

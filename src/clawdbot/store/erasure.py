@@ -5,7 +5,6 @@ What others wrote in the same conversations stays. `Ledger` is the list outside 
 """
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,8 +24,7 @@ _OF_TURN = (
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(msgspec.Struct, frozen=True):
     """Who was erased and when; `finished_at` is None while something of them may be left."""
 
     user_id: str
@@ -50,8 +48,7 @@ class Counts(msgspec.Struct, frozen=True):
     logins: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(msgspec.Struct, frozen=True):
     """A turn that is to be forgotten."""
 
     id: str
