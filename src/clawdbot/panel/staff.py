@@ -16,9 +16,7 @@ from clawdbot.store.vault import Vault
 class Staff:
     """What may be asked about people."""
 
-    def __init__(
-        self, register: Register, logins: Logins, vault: Vault, erasing: Erasing
-    ) -> None:
+    def __init__(self, register: Register, logins: Logins, vault: Vault, erasing: Erasing) -> None:
         """Put the parts together."""
         self.register, self.logins, self.erasing = register, logins, erasing
         self.users, self.roles, self.groups = Users(register), Roles(register), Groups(register)
