@@ -131,7 +131,9 @@ class Sandbox:
         async def run(command: Command, limits: Limits) -> bytes:
             return (await self._run(command, limits)).out
 
-        return tuple([await examine(maker, canary, run) for maker in self._makers])
+        # Side by side: whoever waits for a first box, or for the first overview, waits for all.
+        found = await asyncio.gather(*(examine(maker, canary, run) for maker in self._makers))
+        return tuple(found)
 
     async def _run(
         self,
