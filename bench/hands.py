@@ -1,4 +1,7 @@
-"""What acting costs: a box, a plugin's worker, a call, the browser. `python -m bench.hands`."""
+"""What acting costs: its record, a box, a plugin's worker, a call, the browser.
+
+`python -m bench.hands`
+"""
 
 import asyncio
 import os
@@ -12,10 +15,16 @@ from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
 from bench.stage import FIRST_CHAT, Bot, Telegram, settle
+from clawdbot.config.key import MasterKey
+from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Store
 from clawdbot.sandbox.chromium import Browsers
 from clawdbot.sandbox.profile import Box
 from clawdbot.sandbox.run import Sandbox
 from clawdbot.sandbox.worker import Order, Pool, Program
+from clawdbot.store import sqlite
+from clawdbot.store.audit import Audit, Entry, Kind
+from clawdbot.store.vault import Vault
 from tests.fakes.models import Call, RemoteModels, Reply, Rule
 from tests.fakes.serving import ROOT, spawned
 
@@ -40,6 +49,7 @@ CHATS = 6
 TURNS = 10  # of each kind, a chat
 ROUNDS = 20
 CALLS = 20  # a round
+ROWS = 1000  # a round
 PAGE = "data:text/html,<h1>A page</h1><form><input type=password></form>"
 
 
@@ -73,6 +83,7 @@ async def measure(rounds: int = ROUNDS) -> dict[str, float]:
             await warm()
             found["warm call ms"] = await median(warm, rounds * CALLS)
         found |= await browser(sandbox, Path(folder), rounds)
+        found["audit row us"] = await audited(Path(folder), rounds)
         return found | {"worker MB": statistics.median(memory)}
 
 
@@ -134,6 +145,22 @@ async def browser(sandbox: Sandbox, folder: Path, rounds: int) -> dict[str, floa
                 await tab.ask("POST", "url", {"url": PAGE})
                 used.append(proportional_mb(browsers.pid))
         return found | {"browser MB": used[0], "a further context MB": (used[3] - used[0]) / 3}
+
+
+async def audited(home: Path, rounds: int) -> float:
+    """Give the CPU of a row of the audit trail inside its transaction, in microseconds."""
+    trail = Audit(Vault(MasterKey(home, {})), "bench:1")
+    entry = Entry(at=0.0, kind=Kind.EFFECT, what="shell", user_id="u", turn_id="t", step="act:1",
+                  decision="allow", rule="grant", arguments="ab" * 32)  # fmt: skip
+
+    def work(tx: Tx) -> float:
+        began = time.thread_time()
+        for _ in range(ROWS):
+            trail.append(tx, entry)
+        return (time.thread_time() - began) / ROWS * 1e6
+
+    async with sqlite.opened(home / "audit.db", Store()) as db:
+        return statistics.median([await db.write(work) for _ in range(rounds)])
 
 
 async def median(act: Callable[[], Awaitable[None]], rounds: int) -> float:
