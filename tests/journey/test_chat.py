@@ -29,12 +29,6 @@ COPIED = "navigator.clipboard.readText().then(arguments[0], (error) => arguments
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose socket path is short."""
-    return tmp_path_factory.mktemp("c")
-
-
-@pytest.fixture
 def running(place: Path) -> Iterator[tuple[Service, str]]:
     with serving(place / "home", RULES) as found:
         yield found

@@ -16,12 +16,6 @@ WORDS = "a good password"
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose socket path is short."""
-    return tmp_path_factory.mktemp("w")
-
-
-@pytest.fixture
 def running(place: Path) -> Iterator[tuple[Service, str]]:
     with serving(place / "home", RULES) as found:
         yield found

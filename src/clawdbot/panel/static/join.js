@@ -1,5 +1,6 @@
-// An invitation: its code stands in the fragment, which no server log sees.
-const code = location.hash.slice(1);
+// An invitation.
+import { code, welcome } from "./newcomer.js";
+
 const form = document.getElementById("join");
 const fault = form.querySelector(".fault");
 
@@ -19,17 +20,4 @@ form.addEventListener("submit", async (event) => {
   form.querySelector(".main").disabled = false;
 });
 
-form.elements.language.addEventListener("change", ({ target }) => {
-  location.href = `/join?lang=${target.value}${location.hash}`;
-});
-for (const link of document.querySelectorAll(".languages a")) link.hash = location.hash;
-
-if (code) {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if ([...form.elements.timezone.options].some((option) => option.value === zone)) {
-    form.elements.timezone.value = zone;
-  }
-  document.getElementById("closed").hidden = true;
-  form.hidden = false;
-  form.elements.name.focus();
-}
+welcome(form);

@@ -1,5 +1,6 @@
-// The set-up in three steps. The link's code stands in the fragment, which no server log sees.
-const code = location.hash.slice(1);
+// The set-up in three steps.
+import { code, welcome } from "./newcomer.js";
+
 const form = document.getElementById("setup");
 const words = JSON.parse(form.dataset.words);
 const steps = [...form.querySelectorAll("fieldset")];
@@ -90,17 +91,5 @@ form.addEventListener("click", async ({ target }) => {
 
 form.addEventListener("input", label);
 back.addEventListener("click", () => { complain(""); show(step - 1); });
-form.elements.language.addEventListener("change", ({ target }) => {
-  location.href = `/setup?lang=${target.value}${location.hash}`;
-});
-for (const link of document.querySelectorAll(".languages a")) link.hash = location.hash;
-
-if (code) {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if ([...form.elements.timezone.options].some((option) => option.value === zone)) {
-    form.elements.timezone.value = zone;
-  }
-  document.getElementById("closed").hidden = true;
-  form.hidden = false;
-  show(0);
-}
+if (code) show(0);
+welcome(form);
