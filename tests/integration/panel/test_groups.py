@@ -4,8 +4,9 @@ Covers clawdbot.panel.groups, clawdbot.gateway.groups and clawdbot.store.groups.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import msgspec
@@ -150,6 +151,28 @@ async def test_a_guest_of_a_group_is_a_stranger_in_private_and_one_user_once_let
         after = msgspec.json.decode((await browser.call("GET", "/people")).text)
         assert ["owner", "member"] == [person["role"] for person in after]
         assert [p["id"] for p in before] == [p["id"] for p in after]
+
+
+async def test_a_guest_of_a_group_is_erased_with_what_they_wrote_before(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(short_home, telegram) as (_, browser):
+        await telegram.user_says(GROUP, BOB, f"{US} nobody hears this")
+        await change(browser, await heard(browser), answers="everybody")
+        await telegram.user_says(GROUP, BOB, f"{US} hello")
+        await telegram.wait_for(GROUP, said("echo: hello"))
+        people = msgspec.json.decode((await browser.call("GET", "/people")).text)
+        assert 204 == (await browser.call("DELETE", f"/people/{people[1]['id']}")).status
+        async with asyncio.timeout(PATIENCE_S):
+            while rows_of(short_home, BOB):
+                await asyncio.sleep(0.05)
+
+
+def rows_of(home: Path, sender: int) -> int:
+    """Count the deliveries that name a sender."""
+    with closing(sqlite3.connect(home / "data/clawdbot.db", timeout=5)) as db:
+        [(count,)] = db.execute("SELECT COUNT(*) FROM inbox WHERE external = ?", (str(sender),))
+    return int(count)
 
 
 async def test_nobody_has_more_done_in_a_group_than_it_allows(
