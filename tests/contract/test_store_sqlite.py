@@ -324,7 +324,7 @@ def test_no_statement_looks_at_a_whole_table_that_grows() -> None:
     # When people were last seen is asked by one page.
     small = {"users", "logins", "roles", "standings", "secrets", "subject_keys", "chains"}
     small |= {"checkpoints", "plugins", "lately", "codes", "factors", "identities", "u", "heard"}
-    small |= {"group_chats", "refusals"}
+    small |= {"group_chats", "refusals", "erasures"}
     partial_indexes = {"outbox_open", "outbox_dead", "turns_open", "turns_dead", "approvals_open"}
     found = []
     with closing(sqlite3.connect(":memory:")) as db:
@@ -336,7 +336,12 @@ def test_no_statement_looks_at_a_whole_table_that_grows() -> None:
                 scanned = re.fullmatch(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", detail)
                 if scanned and scanned[1] not in small and scanned[2] not in partial_indexes:
                     found.append(f"{name}: {detail}")
+    # An erasure looks everywhere: once in a person's life, not with a message.
     assert [
+        "erasure.counts: SCAN turns",
+        "erasure.counts: SCAN inbox",
+        "erasure.counts: SCAN outbox",
+        "erasure.pairings: SCAN pairings",
         "pairings.open: SCAN pairings USING INDEX pairings_created",
         "people.seen: SCAN conversations USING COVERING INDEX conversations_recent",
         "approvals.decided: SCAN approvals USING INDEX sqlite_autoindex_approvals_1",
