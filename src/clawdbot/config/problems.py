@@ -37,7 +37,9 @@ class Problems(Struct, frozen=True):
         """Raise SettingsInvalid with a line for each problem, if any."""
         if lines := self.lines(language):
             faults = {
-                values["key"]: self._line(language, text, values).removeprefix(f"{values['key']}: ")
+                values["key"]: self._line(language, text, values)
+                .removeprefix(values["key"])
+                .lstrip(":： ")
                 for _, text, values in self.found
                 if "key" in values
             }

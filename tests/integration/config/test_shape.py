@@ -56,3 +56,12 @@ def test_texts_fit_the_types_that_they_spell(expected: object, kind: object, tex
     value = plain(kind, Node(text, "f:1"), "key", problems)
     assert [] == problems.found
     assert str(expected).lower() == str(value).removesuffix(".0")
+
+
+@pytest.mark.parametrize(("language", "fault"), [("en", "missing"), ("zh", "缺少")])
+def test_a_fault_is_told_by_its_key_without_it(language: str, fault: str) -> None:
+    problems = Problems()
+    problems.say("settings.yaml:1", "{key}: missing", key="tools.x.per_hour")
+    with pytest.raises(SettingsInvalid) as found:
+        problems.settle(language)
+    assert {"tools.x.per_hour": fault} == found.value.faults
