@@ -37,7 +37,7 @@ def by_identity(tx: Tx, platform: str, external: str) -> User | None:
 
 def in_groups(platform: str) -> str:
     """Name a platform's accounts that are somebody's in groups only."""
-    return f"{platform}:groups"
+    return f"{platform}.groups"
 
 
 def get(tx: Tx, user: str) -> User | None:

@@ -45,7 +45,7 @@ SELECT id FROM outbox WHERE user_id = :user_id AND id > :after ORDER BY id LIMIT
 SELECT id FROM inbox
 WHERE id > :after AND (external <> '' OR LENGTH(body) > 0)
   AND (user_id = :user_id OR (outcome = 'unreadable' AND external = '') OR EXISTS (
-      SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (inbox.platform, inbox.platform || ':groups')
+      SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (inbox.platform, inbox.platform || '.groups')
                                    AND i.external = inbox.external))
 ORDER BY id LIMIT :most;
 
@@ -107,12 +107,12 @@ DELETE FROM timers WHERE user_id = :user_id;
 -- name: erasure.pairings
 -- Forget that a user once was a stranger.
 DELETE FROM pairings WHERE EXISTS (
-    SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (pairings.platform, pairings.platform || ':groups')
+    SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (pairings.platform, pairings.platform || '.groups')
                                  AND i.external = pairings.external);
 
 -- name: erasure.codes
 -- Forget the codes by which a user came in or linked an account.
 DELETE FROM codes
 WHERE (state <> 'open' AND name <> '' AND name = (SELECT name FROM users WHERE id = :user_id))
-   OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (codes.platform, codes.platform || ':groups')
+   OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (codes.platform, codes.platform || '.groups')
                                             AND i.external = codes.external);
