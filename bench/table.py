@@ -10,22 +10,22 @@ _HEAD = ("", "floor", "clawdbot", "goal", "ratio", "goal", "best peer")
 
 @dataclass(kw_only=True)
 class Load:
-    """Turns of one kind: the seconds of each, the seconds they took together, of which busy."""
+    """Turns of one kind: the seconds of each, those they took together, each block's CPU a turn."""
 
     turns: list[float] = field(default_factory=list)
     whole_s: float = 0.0
-    cpu_s: float = 0.0
+    cpu_s: list[float] = field(default_factory=list)
 
     def add(self, turns: list[float], whole_s: float, cpu_s: float) -> None:
         """Add a block."""
         self.turns += turns
         self.whole_s += whole_s
-        self.cpu_s += cpu_s
+        self.cpu_s.append(cpu_s / len(turns))
 
     @property
     def cpu_ms(self) -> float:
-        """Tell the processor time of a turn."""
-        return self.cpu_s / len(self.turns) * 1000
+        """Tell the processor time of a turn, in the middle of the blocks."""
+        return statistics.median(self.cpu_s) * 1000
 
 
 @dataclass(kw_only=True)
