@@ -35,6 +35,7 @@ from clawdbot.gateway import controls, groups, linking, pairing
 from clawdbot.gateway.approvals import Desk
 from clawdbot.gateway.controls import Control, Verdict, refused
 from clawdbot.gateway.media import attached, sent
+from clawdbot.gateway.pairing import Asked
 from clawdbot.store import inbox, people, turns
 from clawdbot.store.conversations import Conversation
 from clawdbot.store.inbox import Decision
@@ -96,18 +97,18 @@ class Inbox:
             self._after.stream.publish(_said(inbound, receipt))
         return receipt
 
-    def admitting(self) -> Callable[[Tx, str, User | None, str], tuple[User, Verdict]]:
+    def admitting(self) -> Callable[[Tx, Asked, User | None, str], tuple[User, Verdict]]:
         """Give a step of a transaction: let a stranger in, and answer what they had written.
 
-        It takes the hash of their code, and whose account it is or the new user's role; raises
-        BadInput where the code is unknown or too old. After the commit `look_up` its verdict.
+        It takes who asks for it with the hash of their code, and whose account it is or the new
+        user's role; raises BadInput where the code is unknown or too old. After the commit
+        `look_up` its verdict.
         """
         drawn = self._draw()
 
-        def step(tx: Tx, code: str, user: User | None, role: str) -> tuple[User, Verdict]:
+        def step(tx: Tx, asked: Asked, user: User | None, role: str) -> tuple[User, Verdict]:
             newcomer = User(drawn.user, "", role, "en", "UTC")
-            welcome = pairing.admit(tx, code, user, newcomer, now=drawn.now)
-            return welcome.user, self._release(tx, welcome, drawn)
+            return self._let_in(tx, asked, user, newcomer, drawn)
 
         return step
 
@@ -285,10 +286,21 @@ class Inbox:
                 control, "This pairing code is unknown or too old. Let the person write again."
             )
         newcomer = User(drawn.user, "", Level.MEMBER, "en", control.user.timezone)
-        welcome = pairing.admit(control.tx, code, None, newcomer, now=drawn.now)
-        verdict = controls.reply(control, "{name} is let in.", name=welcome.user.name)
-        verdict.add(self._release(control.tx, welcome, drawn))
+        asked = Asked(code=code, by=control.user, where=control.inbound.to.channel)
+        user, released = self._let_in(control.tx, asked, None, newcomer, drawn)
+        verdict = controls.reply(control, "{name} is let in.", name=user.name)
+        verdict.add(released)
         return verdict
+
+    def _let_in(
+        self, tx: Tx, asked: Asked, user: User | None, newcomer: User, drawn: Drawn
+    ) -> tuple[User, Verdict]:
+        """Let a stranger in, with the row of the audit, however it was asked for."""
+        welcome = pairing.admit(tx, asked.code, user, newcomer, now=drawn.now)
+        if asked.by is not None:
+            entry = pairing.entry(welcome, asked.by, asked.where, drawn.now, new=user is None)
+            self._desk.record(tx, entry)
+        return welcome.user, self._release(tx, welcome, drawn)
 
     def _release(self, tx: Tx, welcome: pairing.Welcome, drawn: Drawn) -> Verdict:
         """Answer what a stranger had written before being let in."""

@@ -15,6 +15,7 @@ from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Limits
 from clawdbot.domain.text import language_of
 from clawdbot.store import people
+from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.people import Pairing
 
 _HOUR_S = 3600.0
@@ -28,6 +29,33 @@ class Welcome(Struct, frozen=True, kw_only=True):
 
     user: User
     pairing: Pairing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who lets a stranger in by the hash of a code, and where they said so.
+
+    By nobody: it is on record already, as a link.
+    """
+
+    code: str
+    by: User | None = None
+    where: str = ""
+
+
+def entry(welcome: Welcome, by: User, where: str, now: float, *, new: bool) -> Entry:
+    """Tell for the record who let whom in, and from where."""
+    user, platform = welcome.user, welcome.pairing.platform
+    return Entry(
+        at=now,
+        kind=Kind.ADMIN,
+        what="user.admit" if new else "user.link",
+        user_id=by.id,
+        decision="allow",
+        rule=f"role {by.role}",
+        arguments=hashlib.sha256(user.id.encode()).hexdigest(),
+        outcome=f"{user.id} {user.role}, {platform}, by {where}",
+    )
 
 
 def make_code(random: str) -> str:

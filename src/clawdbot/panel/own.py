@@ -10,7 +10,7 @@ from clawdbot.domain.text import LANGUAGES, say
 from clawdbot.gateway import linking
 from clawdbot.gateway.linking import CODE_S, UNKNOWN, Fresh, code_of, link
 from clawdbot.gateway.logins import PASSWORD_MIN, Logins
-from clawdbot.gateway.pairing import hash_code, make_code
+from clawdbot.gateway.pairing import Asked, hash_code, make_code
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.register import Change, Register
 from clawdbot.panel.users import Person, persons, unlink
@@ -120,7 +120,8 @@ class Own:
             linked = link(tx, user, account, change.record, change.now)
             change.verdicts += linked.verdicts
             if linked.pairing is not None:
-                change.verdicts.append(step(tx, linked.pairing.code_hash, user, user.role)[1])
+                asked = Asked(code=linked.pairing.code_hash)
+                change.verdicts.append(step(tx, asked, user, user.role)[1])
             codes.close(tx, Kind.CLAIM, found.id, "used")
             return persons(change, [user])[0]
 

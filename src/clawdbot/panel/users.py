@@ -11,7 +11,7 @@ from clawdbot.domain.errors import BadInput, Denied, Missing
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.text import say
 from clawdbot.gateway.controls import Verdict, refused
-from clawdbot.gateway.pairing import hash_code
+from clawdbot.gateway.pairing import Asked, hash_code
 from clawdbot.gateway.pairing import refuse as refuse_pairing
 from clawdbot.gateway.route import Caller
 from clawdbot.panel import authority
@@ -130,9 +130,10 @@ class Users:
                 change.gives(wish.role)
             elif user.id != change.actor.id and change.actor.role != Level.OWNER:
                 raise Denied("Only an owner may link an account to somebody else.")
-            admitted, verdict = step(change.tx, _hashed(change, id), user, wish.role)
+            where = "terminal" if caller.local else "web"
+            asked = Asked(code=_hashed(change, id), by=change.actor, where=where)
+            admitted, verdict = step(change.tx, asked, user, wish.role)
             change.verdicts.append(verdict)
-            change.note("user.link" if user else "user.admit", admitted.id, admitted.role)
             return persons(change, [admitted])[0]
 
         return await self._book.change(caller, work)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from clawdbot.gateway.openings import LOGGED_OUT
+from clawdbot.gateway.pairing import hash_code
 from tests.integration.gateway.conftest import JSON, Running, running
 from tests.integration.panel.conftest import (
     Browser,
@@ -278,9 +279,30 @@ async def test_every_change_is_on_record_with_who_what_and_whom(
         ("user.disable", me, "u-Bob"),
     ] == told[:3]
     assert ["user.admit", "user.remove"] == [what for what, *_ in told[3:]]
+    assert str(told[3][2]).endswith(" member, telegram, by web")
     # What is refused leaves no row.
     await browser.call("PATCH", f"/people/{me}", {"role": "guest"})
     assert len(told) == len(rows(service, "SELECT what FROM audit WHERE kind = 'admin'"))
+
+
+async def test_who_is_let_in_from_a_chat_is_on_record_once_as_well(
+    service: Running, browser: Browser
+) -> None:
+    me, code = await ann_id(browser), "ABCD2345"
+    hashed = hash_code(code)
+    let_knock(service, "Cleo")
+    write(service, "UPDATE pairings SET code_hash = ?", (hashed,))
+    socket = await browser.socket("c")
+    sent = {"type": "send", "conversation": "c", "key": "k", "text": f"/pair {code}"}
+    await socket.send_json(sent)
+    frame: dict[str, object] = {}
+    while frame.get("type") != "ack":
+        frame = await socket.receive_json(timeout=10)
+    await socket.close()
+    (row,) = rows(service, "SELECT what, user_id, rule, outcome FROM audit WHERE kind = 'admin'")
+    (cleo,) = rows(service, "SELECT id FROM users WHERE name = 'Cleo'")
+    outcome = f"{cleo[0]} member, telegram, by web"
+    assert ("user.admit", me, "role owner", outcome) == row
 
 
 async def test_an_open_area_is_looked_at_again_inside_the_change(
