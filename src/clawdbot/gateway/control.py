@@ -210,7 +210,10 @@ def route(calls: Iterable[Call], parts: Parts) -> Route:
         call = table.get(request.match_info["call"])
         if call is None:
             raise web.HTTPNotFound
-        *takes, _gives = get_type_hints(call).values()
+        # What is given by name only, the socket does not give: it acts as the owner.
+        named_only = getattr(call, "__kwdefaults__", None) or {}
+        hints = get_type_hints(call).items()
+        takes = [kind for name, kind in hints if name not in {"return", *named_only}]
         given = await read(request, list[msgspec.Raw])
         if len(given) != len(takes):
             raise BadInput

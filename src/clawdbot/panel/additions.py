@@ -143,7 +143,7 @@ class Additions:
 
     async def trust(self, caller: Caller, sort: Sort, name: str, decision: Decision) -> None:
         """Trust what was shown; raises Denied for all but an owner, BadInput where it changed."""
-        _owns(caller)
+        by = _owns(caller)
         found = await self.shown(sort, name)
         if sort is Sort.TOOL or not found.hash:
             raise BadInput("This cannot be trusted as it is.")
@@ -151,11 +151,11 @@ class Additions:
             raise BadInput("It was changed while you looked at it. Look again.")
         parts = {Sort.PLUGIN: Trust, Sort.SKILL: Skills, Sort.SERVER: Servers}
         part: Trust | Skills | Servers = await self._part(parts[sort])
-        await part.trust(name)
+        await part.trust(name, by=by)
 
     async def distrust(self, caller: Caller, sort: Sort, name: str) -> None:
         """Turn one off: the trust and the standing yeses of it end, its files stay."""
-        _owns(caller)
+        by = _owns(caller)
         if sort not in {Sort.PLUGIN, Sort.SKILL}:
             raise BadInput("The settings decide whether this is there.")
         if not any((each.sort, each.name) == (sort, name) for each in await self.listed()):
@@ -169,7 +169,8 @@ class Additions:
 
         kind = PLUGIN if sort is Sort.PLUGIN else SKILL
         kept = self._with
-        await Decisions(kept.db, kept.clock, kept.audit.append, kind).withdraw(name, theirs)
+        decisions = Decisions(kept.db, kept.clock, kept.audit.append, kind)
+        await decisions.withdraw(name, theirs, by=by)
         await self.listed()  # which offers what is trusted now
 
     async def run(self, caller: Caller, name: str, wish: Wish) -> Ran:
@@ -195,12 +196,12 @@ class Additions:
         """List what was allowed or refused in advance."""
         return await (await self._part(Trust)).allowed()
 
-    async def take_back(self, id: str) -> None:  # noqa: A002 - the path's name
+    async def take_back(self, caller: Caller, id: str) -> None:  # noqa: A002 - the path's name
         """Take back what was allowed or refused in advance."""
         part = await self._part(Trust)
         if id not in {each.id for each in await part.allowed()}:
             raise web.HTTPNotFound
-        await part.revoke(id)
+        await part.revoke(id, by=caller.who.id)
 
     async def _part(self, kind: type[P]) -> P:
         return next(part for part in await self._more() if isinstance(part, kind))

@@ -18,7 +18,7 @@ _STANDINGS_MOST = 100_000
 
 
 class Decisions:
-    """The decisions on a kind."""
+    """The decisions on a kind; `by` is the owner who decides, the first one at the terminal."""
 
     def __init__(
         self, db: Db, clock: Clock, record: Callable[[Tx, Entry], object], kind: str
@@ -33,14 +33,16 @@ class Decisions:
         rows = await self._db.read(lambda tx: plugins.listed(tx, self._kind))
         return {row.name: row for row in rows}
 
-    async def trust(self, name: str, digest: str, told: bytes, of: Of, publisher: str = "") -> None:
+    async def trust(
+        self, name: str, digest: str, told: bytes, of: Of, publisher: str = "", *, by: str = ""
+    ) -> None:
         """Keep a yes to exactly this, with what the owner was shown.
 
         Standing yeses `of` it end where it was something else before.
         """
 
         def work(tx: Tx) -> None:
-            entry = self.note(tx, name, "trust", digest)
+            entry = self.note(tx, name, "trust", digest, by=by)
             before = plugins.get(tx, name, self._kind)
             if before is not None and before.hash != digest:
                 _revoke(tx, of, entry.at)
@@ -58,23 +60,23 @@ class Decisions:
 
         await self._db.write(work)
 
-    async def withdraw(self, name: str, of: Of) -> bool:
+    async def withdraw(self, name: str, of: Of, *, by: str = "") -> bool:
         """Take a yes back, and the standing ones of it; False where there is none."""
 
         def work(tx: Tx) -> bool:
             known = plugins.remove(tx, name, self._kind)
-            _revoke(tx, of, self.note(tx, name, "remove").at)
+            _revoke(tx, of, self.note(tx, name, "remove", by=by).at)
             return known
 
         return await self._db.write(work)
 
-    def note(self, tx: Tx, name: str, decision: str, digest: str = "") -> Entry:
+    def note(self, tx: Tx, name: str, decision: str, digest: str = "", *, by: str = "") -> Entry:
         """Put a decision on record."""
         entry = Entry(
             at=self._clock.now(),
             kind=Kind.ADMIN,
             what=f"{self._kind} {name}",
-            user_id=people.first_owner(tx),
+            user_id=by or people.first_owner(tx),
             decision=decision,
             arguments=digest,
         )

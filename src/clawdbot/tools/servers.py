@@ -115,13 +115,14 @@ class Servers:
         """Ask a server what it has, and tell whether that is trusted."""
         return (await self._asked(self._find(name)))[0]
 
-    async def trust(self, name: str) -> Shown:
+    async def trust(self, name: str, *, by: str = "") -> Shown:
         """Keep the owner's decision for what a server tells of its tools now."""
         server = self._find(name)
         shown, told = await self._asked(server)
         before = described(server.trusted.manifest) if server.trusted else ()
         names = {_name(server, each) for each in (*before, *shown.tools)}
-        await self._decisions.trust(name, shown.hash, told, lambda kept: kept.tool in names)
+        digest = shown.hash
+        await self._decisions.trust(name, digest, told, lambda kept: kept.tool in names, by=by)
         await self.begin()
         server.decided.set()
         return msgspec.structs.replace(shown, state="trusted")

@@ -80,14 +80,14 @@ class Skills:
         await self._refresh()
         return self._shown(name, await self._found(name))
 
-    async def trust(self, name: str) -> Shown:
+    async def trust(self, name: str, *, by: str = "") -> Shown:
         """Keep the owner's decision for exactly these bytes."""
         package = await self._found(name)
         if isinstance(package, PluginFailed):
             raise package
         await asyncio.to_thread(packages.kept, package, self._kept)
         told = msgspec.json.encode(_front(package))
-        await self._decisions.trust(name, package.hash, told, _runs_skills)
+        await self._decisions.trust(name, package.hash, told, _runs_skills, by=by)
         return await self.shown(name)
 
     async def remove(self, name: str) -> None:

@@ -113,9 +113,9 @@ class Trust:
         more = name in self._plugins.rows and wider(self._plugins.rows[name].functions, functions)
         return msgspec.structs.replace(shown, functions=functions, more=more)
 
-    async def trust(self, name: str) -> Shown:
+    async def trust(self, name: str, *, by: str = "") -> Shown:
         """Keep the owner's decision for exactly these bytes and permissions."""
-        return await self._trust(await self._package(name))
+        return await self._trust(await self._package(name), by)
 
     async def install(self, path: str, publisher: str) -> Shown:
         """Install a plugin from a file, a folder or an archive.
@@ -199,14 +199,14 @@ class Trust:
 
         return await self._db.read(look)
 
-    async def revoke(self, what: str) -> int:
+    async def revoke(self, what: str, *, by: str = "") -> int:
         """Take back a standing yes or no by its id, or all of a tool; tell how many."""
         now = self._clock.now()
 
         def work(tx: Tx) -> int:
             count = int(rights.revoke(tx, what, now)) or rights.revoke_tool(tx, what, now)
             if count:
-                self._decisions.note(tx, what, "revoke")
+                self._decisions.note(tx, what, "revoke", by=by)
             return count
 
         if not (count := await self._db.write(work)):
@@ -235,15 +235,16 @@ class Trust:
                 raise PluginFailed(f"{path} is this assistant's own and not for plugins.")
         return told
 
-    async def _trust(self, package: Package) -> Shown:
+    async def _trust(self, package: Package, by: str = "") -> Shown:
         told = await self._told(package)
         kept = Kept(
             main=package.main, more=package.more, installed=package.installed, told=told.decode()
         )
         shown, of = msgspec.json.encode(kept), self._of(package.name, *read(told))
-        await self._decisions.trust(package.name, package.hash, shown, of, package.publisher)
+        name, digest, publisher = package.name, package.hash, package.publisher
+        await self._decisions.trust(name, digest, shown, of, publisher, by=by)
         await self._plugins.refresh()
-        return self._shown(package.name, package)
+        return self._shown(name, package)
 
     def _shown(self, name: str, package: Package | PluginFailed | None) -> Shown:
         row = self._plugins.rows.get(name)

@@ -184,6 +184,31 @@ async def test_the_area_alone_trusts_and_runs_nothing(
     assert [] == rows(service)
 
 
+async def test_a_decision_is_on_record_as_whose_it_was(
+    service: Running, browser: Browser, tmp_path: Path
+) -> None:
+    lay(service, tmp_path / "place")
+    add_user(service, "Olga", role="owner")
+    async with browsing(service) as olga:
+        await olga.log_in("Olga")
+        assert 204 == await trust(olga, "count")
+        assert 204 == await trust(olga, "tidy", "skill")
+        id_ = await local(service, "Trust.allow", {"tool": "count"})
+        assert 204 == (await olga.call("DELETE", f"/standings/{id_}")).status
+        assert 204 == (await olga.call("DELETE", "/additions/skill/tidy")).status
+    with closing(sqlite3.connect(service.home / "data/clawdbot.db", timeout=5)) as db:
+        told = db.execute(
+            "SELECT a.decision, u.name FROM audit a JOIN users u ON u.id = a.user_id"
+            " WHERE a.kind = 'admin' AND a.decision <> 'allow' ORDER BY a.place"
+        ).fetchall()
+        trusted = db.execute("SELECT name, trusted_by FROM plugins").fetchall()
+    assert [
+        *(("trust", "Olga"), ("trust", "Olga")),
+        *(("grant", "Ann"), ("revoke", "Olga"), ("remove", "Olga")),
+    ] == told
+    assert [("count", "u-Olga")] == trusted
+
+
 async def test_who_may_not_is_refused_and_what_is_not_there_is_missing(
     service: Running, browser: Browser
 ) -> None:
