@@ -5,6 +5,7 @@ from collections.abc import Callable
 from clawdbot.conversation import answer
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.ports import Clock, Stream, Tx
+from clawdbot.store import people
 from clawdbot.store.timers import Timer
 from clawdbot.tools.builtin import notebook
 
@@ -20,7 +21,10 @@ class Reminders:
         self._events: dict[str, int] = {}
 
     def fire(self, tx: Tx, timer: Timer) -> None:
-        """Say a reminder, in the transaction that ends its timer."""
+        """Say a reminder, in the transaction that ends its timer; who is shut out hears none."""
+        user = people.get(tx, timer.user_id)
+        if user is None or user.disabled_at is not None:
+            return
         to, text = notebook.due(timer)
         row, now = f"{timer.id}:reminder", self._clock.now()
         self._events[timer.id] = answer.tell(tx, row, to, timer.user_id, text, now=now)
