@@ -31,8 +31,7 @@ class Welcome(Struct, frozen=True, kw_only=True):
     pairing: Pairing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """Who lets a stranger in by the hash of a code, and where they said so.
 
     By nobody: it is on record already, as a link.
