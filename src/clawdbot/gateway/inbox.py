@@ -271,7 +271,7 @@ class Inbox:
         if linked.pairing is not None and linked.user is not None:
             hashed, newcomer = linked.pairing.code_hash, linked.user
             welcome = pairing.admit(tx, hashed, linked.user, newcomer, now=drawn.now)
-            verdict.wake += self._release(tx, welcome, drawn).wake
+            verdict.wake += _released(tx, welcome, self._policy, drawn).wake
         notice(tx, f"{drawn.row}:link", inbound.to, "", linked.text, now=drawn.now)
         verdict.deliver.append(inbound.to.key)
         verdict.notice = linked.text
@@ -300,21 +300,7 @@ class Inbox:
         if asked.by is not None:
             entry = pairing.entry(welcome, asked.by, asked.where, drawn.now, new=user is None)
             self._desk.record(tx, entry)
-        return welcome.user, self._release(tx, welcome, drawn)
-
-    def _release(self, tx: Tx, welcome: pairing.Welcome, drawn: Drawn) -> Verdict:
-        """Answer what a stranger had written before being let in."""
-        verdict = refused("released")
-        held = inbox.get(tx, welcome.pairing.held)
-        if held is None or held.outcome != Outcome.HELD:
-            return verdict
-        inbound = held.inbound
-        policy = self._policy(inbound.to.channel, inbound.to.account)
-        conversation = find(tx, inbound, welcome.user, policy)
-        arrived = arrive(tx, inbound, welcome.user, policy, drawn, conversation, idle=False)
-        inbox.release(tx, held.id, arrived.conversation, arrived.turn, welcome.user.id)
-        verdict.wake.append(arrived.turn)
-        return verdict
+        return welcome.user, _released(tx, welcome, self._policy, drawn)
 
 
 def _key(inbound: Inbound) -> str:
@@ -366,3 +352,20 @@ def _who(tx: Tx, inbound: Inbound, policy: Session, drawn: Drawn) -> User | None
     people.add(tx, user, drawn.now)
     people.identify(tx, user.id, platform, sender.id, name=name, now=drawn.now)
     return user
+
+
+def _released(
+    tx: Tx, welcome: pairing.Welcome, policy_of: Callable[[str, str], Session], drawn: Drawn
+) -> Verdict:
+    """Answer what a stranger had written before being let in."""
+    verdict = refused("released")
+    held = inbox.get(tx, welcome.pairing.held)
+    if held is None or held.outcome != Outcome.HELD:
+        return verdict
+    inbound = held.inbound
+    policy = policy_of(inbound.to.channel, inbound.to.account)
+    conversation = find(tx, inbound, welcome.user, policy)
+    arrived = arrive(tx, inbound, welcome.user, policy, drawn, conversation, idle=False)
+    inbox.release(tx, held.id, arrived.conversation, arrived.turn, welcome.user.id)
+    verdict.wake.append(arrived.turn)
+    return verdict
