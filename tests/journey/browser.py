@@ -52,7 +52,7 @@ return found.join("\\n");
 WIDER = """
 return [...document.querySelectorAll("body *")]
   .filter((each) => each.checkVisibility() && !each.closest(".table, pre"))
-  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+  .filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map((each) => each.outerHTML.slice(0, 100));
 """
 
@@ -119,7 +119,9 @@ class Person:
 
     def too_wide(self) -> list[str]:
         """List what sticks out of the page to the right."""
-        wider = self.run("return document.documentElement.scrollWidth > innerWidth")
+        wider = self.run(
+            "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        )
         found = self.run(WIDER)
         assert isinstance(found, list)
         return [*map(str, found), *(["the page"] if wider else [])]

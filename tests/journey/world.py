@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 from argon2 import PasswordHasher
 
+from clawdbot.domain.approval import Plan, Planned
+
 NAMES = (
     *("Ann", "王小明", "Zoë Ångström-Fitzgerald de la Vega y Montenegro", "陈".ljust(20, "龙")),
     *('<img src=x onerror="alert(1)">', "O'Neill & Sons </script>", "{{ 7 * 7 }}", "محمد"),
@@ -21,6 +23,20 @@ TITLES = (
     *("<b>bold</b> and <script>alert(1)</script>", "x" * 200, "${jndi:ldap://x}", "明天提醒我开会"),
 )
 DAY_S = 86_400.0
+
+DISK = """\"\"\"Tell how full the disk is.\"\"\"
+
+from clawdbot.plugins import system_command
+
+
+@system_command.register(effect="read", paths=["/srv"])
+def disk_usage(params):
+    \"\"\"磁盘还剩多少。\"\"\"
+    import shutil
+
+    return shutil.disk_usage("/")
+"""
+WEATHER = DISK.replace('effect="read", paths=["/srv"]', 'effect="egress", hosts=["api.example"]')
 
 Row = dict[str, object]
 
@@ -39,6 +55,12 @@ def fill(
         _many(db, "conversations", lanes)
         _many(db, "transcript", _transcript(lanes))
         _many(db, "usage", _usage(owner, people, now))
+        [(epoch,)] = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchall()
+        _many(db, "approvals", _approvals(owner, lanes, epoch, now))
+        _many(db, "standings", _standings(owner, now))
+        _many(db, "refusals", _refusals(owner, now))
+        _many(db, "group_chats", _groups(now))
+    _plugins(home / "plugins")
 
 
 def _many(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
@@ -141,3 +163,95 @@ def _usage(owner: str, people: int, now: float) -> Iterator[Row]:
             "at": now - (n % 30) * DAY_S / 1.01,
             "cost": (n % 90) / 1_000,
         }
+
+
+def _approvals(owner: str, lanes: list[Row], epoch: str, now: float) -> Iterator[Row]:
+    words = ["rm", "-rf", "--", "build/" + "a-long-name/" * 12, "磁盘"]
+    sent: dict[str, object] = {
+        "url": "https://bank.example/transfers",
+        "method": "POST",
+        "body": TITLES[3],
+    }
+    run: dict[str, object] = {"command": words}
+    asked = [("shell", "exec", run), ("http", "egress", sent)]
+    states = ["open", "open", "open", "granted", "denied", "expired", "cancelled"]
+    for n, (state, lane) in enumerate(zip(states, lanes, strict=False)):
+        calls = tuple(
+            Planned(
+                tool=tool,
+                effect=effect,
+                arguments=msgspec.json.encode(arguments).decode(),
+                sinks={name: str(value) for name, value in arguments.items()},
+                why="tainted",
+            )
+            for tool, effect, arguments in (asked if n == 1 else [asked[n % 2]])
+        )
+        plan = Plan(calls=calls, admin=n == 2)
+        yield {
+            "id": f"01APPROVAL{n:016}",
+            "turn_id": f"t{str(lane['id'])[1:]}",
+            "conversation_id": lane["id"],
+            "user_id": lane["user_id"] if n else owner,
+            "epoch": epoch,
+            "code": f"{4000 + n}",
+            "hash": plan.hash,
+            "body": msgspec.json.encode(plan),
+            "state": state,
+            "scope": "once" if state == "granted" else "",
+            "decided_by": owner if state in {"granted", "denied"} else "",
+            "created_at": now - n * 600,
+            "expires_at": now + DAY_S,
+            "decided_at": None if state == "open" else now - n * 60,
+        }
+
+
+def _standings(owner: str, now: float) -> Iterator[Row]:
+    for n, pattern in enumerate(({"url": "https://shop.example"}, {"path": "/srv/照片/" * 4})):
+        yield {
+            "id": f"01STANDING{n:016}",
+            "user_id": owner,
+            "tool": ("http", "files_write")[n],
+            "pattern": msgspec.json.encode(pattern),
+            "conversation_id": "",
+            "granted_by": owner,
+            "created_at": now,
+            "expires_at": now + DAY_S if n else None,
+        }
+
+
+def _refusals(owner: str, now: float) -> Iterator[Row]:
+    yield {
+        "id": f"01REFUSAL{0:017}",
+        "user_id": owner,
+        "tool": "shell",
+        "pattern": msgspec.json.encode({"=": '{"command":["rm","-rf","/"]}'}),
+        "granted_by": owner,
+        "created_at": now,
+        "expires_at": None,
+    }
+
+
+def _groups(now: float) -> Iterator[Row]:
+    for n, name in enumerate(("家庭群", "Quarterly planning and " * 3, NAMES[4])):
+        yield {
+            "id": f"01GROUP{n:019}",
+            "receiver": "telegram:1",
+            "chat": str(-100 - n),
+            "channel": "telegram",
+            "account": "main",
+            "name": name,
+            "answers": ("paired", "everybody", "nobody")[n],
+            "speaks": ("mentioned", "always", "mentioned")[n],
+            "ceiling": ("member", "guest", "owner")[n],
+            "language": ("zh", "", "en")[n],
+            "created_at": now,
+            "seen_at": now - n * DAY_S,
+        }
+
+
+def _plugins(folder: Path) -> None:
+    """Lay down plugins that nobody has trusted yet: one reads, one reaches out, one is broken."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "disk.py").write_text(DISK)
+    (folder / "weather_of_every_place.py").write_text(WEATHER)
+    (folder / "broken.py").write_text("def (:\n")
