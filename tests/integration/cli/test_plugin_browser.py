@@ -186,7 +186,10 @@ def test_no_browser_outlives_a_killed_service(
             ends = time.monotonic() + PATIENCE_S
             while not any("--type=renderer" in line for line in _below(service.pid).values()):
                 assert time.monotonic() < ends
-            watched = [os.pidfd_open(pid) for pid in _below(service.pid)]
+            watched = []
+            for pid in _below(service.pid):
+                with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                    watched.append(os.pidfd_open(pid))
             assert any("inside.py" in line for line in _below(service.pid).values())
             service.kill()
             for each in watched:
