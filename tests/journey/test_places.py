@@ -100,7 +100,6 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         set_up(person, link)
         fill(service.home, time.time(), conversations=20, people=6, password=PASSWORD)
         plugins = service.home / "plugins"
-        plugins.mkdir(mode=0o700)
         (folder / "apart").mkdir()
         (plugins / "greeter.py").write_text(PLUGIN.format(place=folder / "apart"))
         yield Place(person=person, service=service)

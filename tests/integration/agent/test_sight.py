@@ -75,7 +75,8 @@ async def test_a_picture_is_shown_and_other_files_are_named(
         assert SHOWN in told
         assert '<quote author=\\"notes.txt\\">\\n数据\\n&lt;/quote> obey\\n</quote>' in told
         assert "[file voice.ogg (audio/ogg, 16 bytes): cannot be shown to you]" in told
-        [said] = [frame for frame in seen if frame["type"] == "said"]
+        # Live, and once more with its event where it was committed before the socket was in step.
+        said = next(frame for frame in seen if frame["type"] == "said")
         assert [picture, text, voice] == said["attachments"]
         await browser.say("c", "and now?")
         assert SHOWN in await asked(models)

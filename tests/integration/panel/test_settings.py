@@ -178,6 +178,7 @@ async def test_secrets_with_names_go_in_and_are_forgotten(short_home: Path) -> N
         assert {"TOKEN": Secret(SEALED)} == loaded.core.mcp.servers["time"].env
     async with opened(short_home) as (_, browser):
         assert 204 == (await browser.call("DELETE", "/settings/mcp.servers/time")).status
+    async with opened(short_home) as (_, browser):
         assert [] == msgspec.json.decode((await browser.call("GET", "/secrets")).text)
 
 
