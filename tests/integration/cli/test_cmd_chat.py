@@ -3,8 +3,11 @@
 import json
 import os
 import pwd
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,10 @@ def test_an_answer_outlives_a_restart_of_the_service(
 ) -> None:
     with started(environ, "chat", "slow") as asking, shown(environ, "chat", "-c", "b", "slow") as b:
         b.wait_for("one")
+        ends = time.monotonic() + PATIENCE_S
+        while _turns(home) < 2:  # the other one has asked too
+            assert time.monotonic() < ends
+            time.sleep(0.05)
         hurried(home)
         assert 0 == run("restart").returncode
         b.wait_for("two three four five six seven eight nine ten")
@@ -135,3 +142,9 @@ def test_who_waits_for_a_service_that_ended_may_leave(environ: dict[str, str], s
         screen.wait_for("The service is away")
         screen.type("\x03")
         assert 130 == screen.end()
+
+
+def _turns(home: Path) -> int:
+    with closing(sqlite3.connect(home / "data/clawdbot.db")) as db:
+        [[count]] = db.execute("SELECT count(*) FROM turns")
+        return int(count)
