@@ -11,7 +11,7 @@ import msgspec
 
 from clawdbot.agent.context import FILE_TEXT_BYTES
 from clawdbot.domain.media import PICTURES, PLAIN
-from clawdbot.domain.messages import Attachment, Image, Message, Part, Quote
+from clawdbot.domain.messages import Attachment, Image, Message, Part, Quote, kinds
 from clawdbot.domain.ports import Db
 from clawdbot.store import media
 from clawdbot.store.media import Files
@@ -29,7 +29,7 @@ class Sight:
 
     async def shown(self, user: str, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Put in place of attachments what a model can take; of many pictures the latest."""
-        if not any(message.attachments for message in messages):
+        if Attachment not in kinds(messages):
             return tuple(messages)
         room, shown = _PICTURES_BYTES, []
         for message in reversed(messages):

@@ -99,6 +99,8 @@ def _fences(text: str, longest: int) -> list[_Fence]:
 
 
 def _fit(text: str, start: int, room: int, unit: Unit) -> int:
+    if len(text) - start <= room and size(text[start:], unit) <= room:
+        return len(text)
     ends = range(start + 1, min(len(text), start + room) + 1)
     return start + max(1, bisect_right(ends, room, key=lambda end: size(text[start:end], unit)))
 

@@ -5,7 +5,7 @@ words (`taint`), and whether others must not learn of it (`private`). Knows no p
 provider.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -152,8 +152,15 @@ def fixed(text: str, role: Role = Role.ASSISTANT) -> Message:
     return Message(role=role, parts=(Text(text=text, source=Source.FIXED),))
 
 
-def picture_bytes(messages: Iterable[Message]) -> int:
+def kinds(messages: Iterable[Message]) -> set[type[Part]]:
+    """Tell which kinds of parts there are."""
+    return {type(part) for message in messages for part in message.parts}
+
+
+def picture_bytes(messages: Sequence[Message]) -> int:
     """Sum up the sizes of pictures, whose tokens no length of a request tells."""
+    if Image not in kinds(messages):
+        return 0
     parts = (part for message in messages for part in message.parts)
     return sum(len(part.data) for part in parts if isinstance(part, Image))
 

@@ -269,7 +269,8 @@ class Journal:
             != 1
         ):
             raise Fenced
-        tx.run("steps.shrink", turn_id=turn.id, empty=b"")
+        if tx.one(int, "steps.count", turn_id=turn.id):
+            tx.run("steps.shrink", turn_id=turn.id, empty=b"")
         following = turns.head(tx, turn.conversation_id)
         return following.id if following is not None else None
 

@@ -1,6 +1,6 @@
 """What a model costs: the settings' word, else the published price of its family (`prices.tsv`)."""
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from clawdbot.domain.settings import Price, Protocol, Provider
@@ -15,9 +15,7 @@ def price_of(provider: Provider, model: str) -> Price | None:
         return provider.price
     if provider.protocol is Protocol.OFFLINE:
         return Price()
-    name = model.lower().rpartition("/")[2]
-    families = [family for family in _published() if _within(name, family)]
-    return _published()[max(families, key=len)] if families else None
+    return _of_family(model.lower().rpartition("/")[2])
 
 
 def cost(provider: Provider | None, used: Used) -> float:
@@ -26,6 +24,12 @@ def cost(provider: Provider | None, used: Used) -> float:
     if price is None:
         return 0.0
     return (used.tokens_in * price.in_ + used.tokens_out * price.out) / _MILLION
+
+
+@lru_cache(maxsize=64)
+def _of_family(name: str) -> Price | None:
+    families = [family for family in _published() if _within(name, family)]
+    return _published()[max(families, key=len)] if families else None
 
 
 def _within(name: str, family: str) -> bool:

@@ -5,7 +5,7 @@ Knows no protocol and no route, never retries a failure. No failure shows a key.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -74,8 +74,8 @@ class Codec(Protocol):
     def body(self, ask: Ask, without: Collection[str]) -> dict[str, object]:
         """Write a request, leaving out what the endpoint refuses."""
 
-    def read(self, event: bytes, answer: Answer) -> None:
-        """Take one event in; raises a ModelFailed kind or msgspec.DecodeError."""
+    def read(self, events: Sequence[bytes], answer: Answer) -> None:
+        """Take in events, up to the last; raises a ModelFailed kind or msgspec.DecodeError."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,14 +121,14 @@ class Endpoint:
                 self.told = Told(model=model, listed=listed, headers=stream.headers)
                 chunks = stream.chunks()
                 async for chunk in chunks:
-                    self._take(parser.feed(chunk), answer)
+                    self._codec.read(parser.feed(chunk), answer)
                     for delta in answer.news():
                         yield delta
                     if answer.done:
                         await _drain(stream, chunks)
                         break
                 else:
-                    self._take(parser.close(), answer)
+                    self._codec.read(parser.close(), answer)
                 version = " ".join(filter(None, (answer.model, answer.version)))
                 self.told = msgspec.structs.replace(self.told, version=version)
                 for delta in (*answer.news(), *answer.end()):
@@ -179,12 +179,6 @@ class Endpoint:
                 raise failure
             without |= refused
             ask = msgspec.structs.replace(ask, messages=unseen(ask.messages)) if blind else ask
-
-    def _take(self, events: list[bytes], answer: Answer) -> None:
-        for event in events:
-            self._codec.read(event, answer)
-            if answer.done:
-                break
 
     def _url(self, path: str) -> str:
         address = urlsplit(self._settings.url)

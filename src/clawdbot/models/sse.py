@@ -7,6 +7,7 @@ from clawdbot.domain.errors import ModelMalformed
 
 EVENT_MAX_BYTES = 1_048_576
 
+_FIELD = b"data: "
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -35,7 +36,7 @@ class Parser:
         if not self._begun:
             self._begun = True
             whole = whole.removeprefix(_BOM)
-        return [data for block in whole.split(b"\n\n") if (data := _data(block))]
+        return _events(whole)
 
     def close(self) -> list[bytes]:
         """Give what the stream's end completes: some servers save the last empty line."""
@@ -50,8 +51,13 @@ class Parser:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+def _events(whole: bytes) -> list[bytes]:
+    lines = whole.removeprefix(_FIELD).split(b"\n\n" + _FIELD)
+    if whole.startswith(_FIELD) and whole.count(b"\n") == 2 * len(lines) - 2 and b"" not in lines:
+        return lines  # nearly all streams: each event is one line
+    return [data for block in whole.split(b"\n\n") if (data := _data(block))]
+
+
 def _data(block: bytes) -> bytes:
-    if block.startswith(b"data: ") and b"\n" not in block:
-        return block[6:]
     fields = [line.partition(b":") for line in block.split(b"\n")]
     return b"\n".join([value.removeprefix(b" ") for name, _, value in fields if name == b"data"])

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import add
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ class Piece(Struct, frozen=True):
 
 def indexed(texts: Iterable[str]) -> str:
     """Write the words of some texts, one space between them."""
-    words = [word for text in texts for word in islice(_every(text), _INDEXED_MOST)]
+    words = list(chain.from_iterable(islice(_every(text), _INDEXED_MOST) for text in texts))
     whole = "".join(words)
     letters = [] if whole.isascii() else sorted(set(_compiled(_PAIRED_LETTER).findall(whole)))
     return " ".join([*words, *letters])
@@ -115,9 +115,9 @@ def excerpt(text: str, wanted: Sequence[Phrase]) -> tuple[Piece, ...]:
     )
 
 
-def _every(text: str) -> Iterator[str]:
+def _every(text: str) -> Iterable[str]:
     if text.isascii():  # the same, sooner
-        return (word[:_WORD_MOST] for word in _PLAIN.findall(text.lower()))
+        return [word[:_WORD_MOST] for word in _PLAIN.findall(text.lower())]
     return (word for run in _compiled(_RUN).finditer(text) for word in _spelled(run))
 
 

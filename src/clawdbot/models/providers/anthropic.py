@@ -1,7 +1,7 @@
 """Messages, as Anthropic speaks them; pure."""
 
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -93,9 +93,13 @@ class Anthropic:
             ]
         return {name: value for name, value in body.items() if name not in without}
 
-    def read(self, event: bytes, answer: Answer) -> None:
-        """Take one event into the answer."""
-        found = _EVENT.decode(event)
+    def read(self, events: Sequence[bytes], answer: Answer) -> None:
+        """Take events into the answer, up to its end."""
+        for event in events:
+            if not answer.done:
+                self._read(_EVENT.decode(event), answer)
+
+    def _read(self, found: _Event, answer: Answer) -> None:
         match found:
             case _Event(type="content_block_delta", delta=_Delta() as delta):
                 _grow(answer, found.index, delta)

@@ -1,7 +1,7 @@
 """Chat completions, as OpenAI and the many servers like it speak them; pure."""
 
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -54,7 +54,7 @@ class _Chunk(msgspec.Struct):
     error: Fault | str | None = None
 
 
-_CHUNK = msgspec.json.Decoder(_Chunk)
+_CHUNKS = msgspec.json.Decoder(list[_Chunk])
 
 
 class OpenAi:
@@ -91,22 +91,23 @@ class OpenAi:
             body["max_completion_tokens"] = ask.max_tokens
         return {name: value for name, value in body.items() if name not in without}
 
-    def read(self, event: bytes, answer: Answer) -> None:
-        """Take one event into the answer."""
-        if event == _DONE:
+    def read(self, events: Sequence[bytes], answer: Answer) -> None:
+        """Take events into the answer."""
+        if _DONE in events:
             answer.done = True
-            return
-        chunk = _CHUNK.decode(event)
-        if chunk.error is not None:
-            raise of_error(chunk.error)
-        answer.model = chunk.model or answer.model
-        answer.version = chunk.system_fingerprint or answer.version
-        if chunk.usage is not None:
-            answer.tokens_in = chunk.usage.prompt_tokens or 0
-            answer.tokens_out = chunk.usage.completion_tokens or 0
-        for choice in chunk.choices or ():
-            if choice.index == 0:
-                _read_choice(choice, answer)
+            events = events[: events.index(_DONE)]
+        # What comes at once is decoded at once.
+        for chunk in _CHUNKS.decode(b"[%b]" % b",".join(events)):
+            if chunk.error is not None:
+                raise of_error(chunk.error)
+            answer.model = chunk.model or answer.model
+            answer.version = chunk.system_fingerprint or answer.version
+            if chunk.usage is not None:
+                answer.tokens_in = chunk.usage.prompt_tokens or 0
+                answer.tokens_out = chunk.usage.completion_tokens or 0
+            for choice in chunk.choices or ():
+                if choice.index == 0:
+                    _read_choice(choice, answer)
 
 
 def _tool(tool: ToolSpec) -> dict[str, object]:
@@ -116,15 +117,16 @@ def _tool(tool: ToolSpec) -> dict[str, object]:
 def _messages(said: Said) -> Iterator[dict[str, object]]:
     for result in said.results:
         yield {"role": "tool", "tool_call_id": result.call, "content": result.text}
-    message: dict[str, object] = {"role": said.role, "content": said.text or None}
+    text = said.text
+    message: dict[str, object] = {"role": said.role, "content": text or None}
     if said.images:
         parts: list[dict[str, object]] = [_image(image) for image in said.images]
-        message["content"] = [*parts, {"type": "text", "text": said.text}] if said.text else parts
+        message["content"] = [*parts, {"type": "text", "text": text}] if text else parts
     if said.calls:
         message["tool_calls"] = [_call(call) for call in said.calls]
-    if thought := "".join(t.text for t in said.thoughts if t.signature == _THOUGHT):
+    if thought := "".join([t.text for t in said.thoughts if t.signature == _THOUGHT]):
         message[_THOUGHT] = thought
-    if said.text or said.images or said.calls:
+    if text or said.images or said.calls:
         yield message
 
 

@@ -21,6 +21,10 @@ ON CONFLICT (turn_id, key) DO UPDATE SET state = 'done', outcome = :outcome, sou
                                          taint = :taint, at = :at
 WHERE steps.state = 'intent';
 
+-- name: steps.count
+-- Count the steps of a turn.
+SELECT COUNT(*) FROM steps WHERE turn_id = :turn_id;
+
 -- name: steps.shrink
 -- Keep only that the steps of a committed turn happened.
 UPDATE steps SET intent = :empty, outcome = :empty WHERE turn_id = :turn_id;

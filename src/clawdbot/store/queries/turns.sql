@@ -69,11 +69,6 @@ RETURNING id, conversation_id, session_id, position, user_id, address, reply_to,
 UPDATE turns SET body = :body, version = :version, steps = steps + 1
 WHERE id = :id AND token = :token AND state = 'running';
 
--- name: turns.holds
--- Check that a token still owns a turn, and lock the row.
-UPDATE turns SET token = token WHERE id = :id AND token = :token AND state = 'running'
-RETURNING stop;
-
 -- name: turns.finish
 -- End a turn.
 UPDATE turns SET state = :state, finished_at = :now, body = :body, steps = steps + 1
