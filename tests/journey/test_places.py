@@ -254,6 +254,7 @@ def test_a_knock_appears_on_the_open_overview(at: Place) -> None:
             db.execute("DELETE FROM pairings")
         at.open("/overview")
         assert "Somebody knocks" not in at.person.texts("main")[0]
+        at.person.wait(lambda: at.person.texts("#sandbox .good"), "the boxes were tried")
         with db:
             db.execute(f"INSERT INTO pairings VALUES ({', '.join('?' * len(row))})", row)
     told = "Somebody knocks"

@@ -101,14 +101,17 @@ class Control(Custody, kw_only=True):
     sandbox: "Callable[[], Sandbox]"
     address: str = ""
     since: float = 0.0
+    boxes: tuple[Mechanism, ...] = ()
 
     def __post_init__(self) -> None:
         """Begin now."""
         self.since = self.clock.now()
 
-    async def status(self) -> Status:
-        """Tell how the service fares."""
-        now, mechanisms = self.clock.now(), await self.sandbox().mechanisms()
+    async def status(self, *, waits: bool = True) -> Status:
+        """Tell how the service fares; of boxes only what it knows unless it `waits` for a try."""
+        if waits:
+            self.boxes = await self.sandbox().mechanisms()
+        now = self.clock.now()
 
         def look(tx: Tx) -> Status:
             depth, since = outbox.depth(tx)
@@ -129,7 +132,7 @@ class Control(Custody, kw_only=True):
                 undelivered=tuple(map(_undelivered, outbox.failed(tx, 10))),
                 owner=owners[0].name if owners else "",
                 room_left=self.room_left(),
-                sandbox=mechanisms,
+                sandbox=self.boxes,
                 approvals=asked,
                 oldest_approval_s=max(0.0, now - asked_since) if asked_since else 0.0,
             )

@@ -150,7 +150,14 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     async def condition(self) -> Condition:
         """Tell how the service fares as a whole, and what wants attention first."""
-        now, status = self.control.clock.now(), await self.control.status()
+        return await self._condition(await self.control.status())
+
+    async def glance(self) -> Condition:
+        """Tell it at once: nothing of boxes while nobody has tried them."""
+        return await self._condition(await self.control.status(waits=False))
+
+    async def _condition(self, status: Status) -> Condition:
+        now = self.control.clock.now()
         zone, limited = self.settings.timezone, bool(self.settings.budgets.user_day)
         midnight, tomorrow = days.span(days.today(now, zone), zone)
 
@@ -192,7 +199,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         queue = found.queue
         if not status.room_left or found.load.disk_free_gb < _DISK_GB:
             yield Attention(want=Want.DISK, grave=not status.room_left)
-        if not any(each.usable for each in found.sandbox):
+        if found.sandbox and not any(each.usable for each in found.sandbox):
             remedy = next((each.remedy for each in found.sandbox if each.remedy), "")
             yield Attention(want=Want.SANDBOX, grave=True, remedy=remedy)
         if status.oldest_turn_s > _LATE_S:

@@ -54,11 +54,6 @@ def page(
     return web.Response(text=text, status=status, content_type="text/html")
 
 
-def ready(template: str) -> None:
-    """Have a template compiled for when it is filled in; blocks."""
-    _environment().get_template(f"{template}.html")
-
-
 def html(text: str) -> str:
     """Make safe HTML of Markdown; what it takes is loaded with the first text, as a page's is."""
     from clawdbot.panel.markdown import render  # noqa: PLC0415

@@ -1,7 +1,5 @@
 """The pages of whoever runs the place; what they show and do are operations of the parts."""
 
-import asyncio
-
 import msgspec
 from aiohttp import web
 
@@ -10,7 +8,6 @@ from clawdbot.domain.text import say
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.models import Period
 from clawdbot.panel.overview import FIRST_TOKEN_MS, short
-from clawdbot.panel.pages import ready
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.shell import PLACES, framed
 
@@ -24,10 +21,8 @@ class Places:
 
     async def overview(self, request: web.Request, caller: Caller) -> web.Response:
         """Show how the service fares; the next steps lead only where the caller may go."""
-        # The first time boxes are tried and the page is compiled: one waits while the other works.
-        now, _ = await asyncio.gather(
-            self._with.offered.overview.condition(), asyncio.to_thread(ready, "overview")
-        )
+        # The first page of a service's life does not wait for the boxes: its board tells of them.
+        now = await self._with.offered.overview.glance()
         opened = {p.path for p in PLACES if p.area is None or p.area in caller.areas}
         values = {"now": now, "opened": opened, "goal": FIRST_TOKEN_MS}
         return await framed(self._with, "overview", request, caller, values)

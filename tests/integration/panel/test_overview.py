@@ -3,14 +3,20 @@
 Covers clawdbot.panel.overview, clawdbot.ops.load, clawdbot.panel.places.
 """
 
+import asyncio
+import re
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
+from clawdbot.app.assembly import doors
 from clawdbot.panel.overview import Condition, lasted, short
+from clawdbot.sandbox.run import Sandbox
+from clawdbot.sandbox.selftest import Mechanism
 from tests.integration.panel.conftest import (
     Browser,
     Running,
@@ -20,8 +26,11 @@ from tests.integration.panel.conftest import (
     running,
     write,
 )
+from tests.passwords import quick_hash
+from tests.patience import PATIENCE_S
 
 CLOSED = "http://127.0.0.1:9"
+WORDS = re.compile("All is well|No sandbox works|>works<")
 
 
 async def condition(browser: Browser) -> Condition:
@@ -64,6 +73,35 @@ async def test_an_empty_service_is_well(browser: Browser) -> None:
     page = await browser.get("/overview")
     assert "All is well. Nothing wants your attention." in page.text
     assert "No channel is set up yet." in page.text
+
+
+async def test_the_first_page_waits_for_no_box_and_says_of_none_that_it_works(
+    short_home: Path,
+) -> None:
+    tried = asyncio.Event()
+
+    class Slow(Sandbox):
+        async def mechanisms(self) -> tuple[Mechanism, ...]:
+            await tried.wait()
+            return await super().mechanisms()
+
+    outside = replace(doors(), sandbox=Slow, slow=quick_hash)
+    async with running(short_home, None, outside) as service, browsing(service) as browser:
+        await service.set_up()
+        await browser.log_in()
+        text = (await browser.get("/overview")).text
+        assert "The sandbox is being tried." in text
+        assert [] == WORDS.findall(text)
+        [mark] = re.findall(r'data-mark="overview (\w+)"', text)
+        socket = await browser.socket()
+        await socket.send_json({"type": "watch", "boards": ["overview"]})
+        tried.set()
+        board = (await socket.receive_json(timeout=PATIENCE_S))["data"]
+        assert mark != board["mark"]
+        assert board["sandbox"]
+        text = (await browser.get("/overview")).text
+        assert f'data-mark="overview {board["mark"]}"' in text
+        assert "being tried" not in text
 
 
 async def test_its_numbers_are_those_of_the_rows(service: Running, browser: Browser) -> None:

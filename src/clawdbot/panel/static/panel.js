@@ -188,7 +188,7 @@ export async function refresh() {
 for (const part of document.querySelectorAll("[data-part]")) part.dataset.was = part.outerHTML;
 
 // --- Boards: `data-value="board.name"` shows a number; another change has the parts asked for again,
-// of a board with a `mark` only one of the mark.
+// of a board with a `mark` only one of the mark, which the page may know: `data-mark="board mark"`.
 
 function lookUp(data, path) {
   return path.split(".").reduce((value, key) => value?.[key], data);
@@ -203,7 +203,7 @@ function changed(board, data) {
   document.dispatchEvent(new CustomEvent("board", { detail: { board, data } }));
 }
 
-const seen = new Map();
+const seen = new Map([...document.querySelectorAll("[data-mark]")].map(({ dataset }) => dataset.mark.split(" ")));
 let wait = 1000;
 function watch() {
   const away = document.getElementById("away");
@@ -220,7 +220,7 @@ function watch() {
     if (frame.type !== "changed") return;
     changed(frame.board, frame.data);
     const mark = frame.data?.mark ?? data;
-    // The first value is what the page was made from.
+    // Where the page knows no mark, the first value is what it was made from.
     if (seen.has(frame.board) && seen.get(frame.board) !== mark) refresh();
     seen.set(frame.board, mark);
   });
