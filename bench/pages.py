@@ -1,5 +1,6 @@
 """How soon the first pages open in Chromium, in a full home. `python -m bench.pages`."""
 
+import os
 import statistics
 import tempfile
 import time
@@ -19,6 +20,7 @@ return [page.responseStart, page.responseEnd, page.domContentLoadedEventEnd, pag
 
 def main() -> None:
     """Measure, and print."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program keeps its byte code
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         place = Path(folder)
         with (

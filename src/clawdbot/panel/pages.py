@@ -5,9 +5,12 @@ Knows no conversation and no log-in beyond who asks. Everything is escaped but w
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
+from importlib.util import cache_from_source
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -138,10 +141,28 @@ def _static() -> tuple[str, dict[str, bytes]]:
 @cache
 def _environment() -> "Environment":
     # Loaded with the first page: many a service never shows one.
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+    from jinja2 import (  # noqa: PLC0415
+        Environment,
+        FileSystemBytecodeCache,
+        PackageLoader,
+        StrictUndefined,
+    )
+    from jinja2.bccache import Bucket  # noqa: PLC0415
+
+    class Compiled(FileSystemBytecodeCache):
+        """Pages compiled once an installation, where Python keeps this module's code if we may."""
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().load_bytecode(bucket)
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
 
     return Environment(
         loader=PackageLoader("clawdbot.panel", "pages"),
+        bytecode_cache=Compiled(str(Path(cache_from_source(__file__)).parent), "%s.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
