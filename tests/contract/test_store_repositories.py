@@ -21,7 +21,7 @@ from clawdbot.store import (
 )
 from clawdbot.store.conversations import Entry, Summary
 from clawdbot.store.inbox import Decision
-from clawdbot.store.logins import Login
+from clawdbot.store.logins import Login, Wrong
 from clawdbot.store.notes import Note
 from clawdbot.store.outbox import Mark, RowKind, RowState
 from clawdbot.store.people import Pairing
@@ -509,6 +509,41 @@ async def test_a_login_holds_until_it_ends_or_expires(db: Db) -> None:
         assert 1 == logins.expire(tx, START + 60)
 
     await db.write(work)
+
+
+async def test_wrong_tries_are_counted_forgiven_and_forgotten(db: Db) -> None:
+    def work(tx: Tx) -> None:
+        for key, user, late in (("name:u", "u", 0), ("peer:::1", "", 1), ("name:u", "u", 2)):
+            logins.count_wrong(tx, key, user, START + late)
+        assert logins.wrong(tx, "name:v") is None
+        assert Wrong("name:u", 2, START + 2) == logins.wrong(tx, "name:u")
+        assert ["name:u", "peer:::1"] == [each.key for each in logins.all_wrong(tx)]
+        assert logins.forgive(tx, "peer:::1")
+        assert not logins.forgive(tx, "peer:::1")
+        logins.expire(tx, START + 86401)
+        assert logins.wrong(tx, "name:u") is not None
+        logins.expire(tx, START + 86402)
+        assert [] == logins.all_wrong(tx)
+        logins.count_wrong(tx, "name:u", "u", START + 9)
+        logins.expire(tx, START)  # the clock was set back
+        assert [] == logins.all_wrong(tx)
+
+    await db.write(work)
+
+
+async def test_a_flood_of_wrong_tries_pushes_out_the_oldest_alone(db: Db) -> None:
+    def flood(tx: Tx) -> list[Wrong]:
+        for number in range(10_000):
+            logins.count_wrong(tx, f"peer:{number}", "", START + number)
+            if number % 1000 == 0:
+                logins.count_wrong(tx, "name:u", "u", START + number)
+        logins.count_wrong(tx, "peer:last", "", START + 10_000)
+        return logins.all_wrong(tx)
+
+    found = await db.write(flood)
+    assert 10_000 == len(found)
+    assert Wrong("name:u", 10, START + 9000) in found
+    assert {"peer:0", "peer:1"}.isdisjoint(each.key for each in found)
 
 
 async def test_the_epoch_of_a_store_is_the_first_it_was_given(db: Db) -> None:

@@ -145,7 +145,8 @@ async def live_fully(house: House, telegram: TelegramServer) -> None:
     await said(OWNER, OWNER, "olga's words, too", "echo: olga's words, too")
     await said(BOB, BOB, "keep this", "")
     await said(BOB, BOB, "remind me", "")
-    await house.bob.log_in(f"Bob {CANARY}", PASSWORD)
+    for password in (PASSWORD, "wrong"):
+        await house.bob.log_in(f"Bob {CANARY}", password)
     await house.bob.call("POST", "/me/tokens", {"name": CANARY, "scopes": ["chat"]})
     headers = {"Origin": house.bob.url, "X-CSRF-Token": (await house.bob.get("/chat")).csrf}
     url = f"{house.bob.url}/media?name={CANARY}.txt"

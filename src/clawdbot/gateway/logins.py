@@ -1,15 +1,15 @@
 """Log-ins of people: passwords, second factors, browsers, tokens, the one-time set-up link.
 
 What the client holds is random; the store keeps its hash. Verifying a password is slow on purpose,
-so few run at once, and a name or address that fails too often waits.
+so few run at once; a name or address that fails too often waits, also over a restart.
 """
 
 import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from zlib import crc32
@@ -35,13 +35,13 @@ TOKEN = "cb_"  # noqa: S105 - how every token begins, no password
 CHAT = "chat"
 
 _SIDE_BY_SIDE = 2
-_TRACKED_MOST = 10_000
 _SEEN_S = 60.0
 _TEXT_MOST = 128
 _AGENT_MOST = 256
 _POLICY = Policy()
 
 Hash = Callable[[str], str]
+_Go = Callable[[Tx], Denied | None]
 
 
 class TooManyTries(Failure):
@@ -77,11 +77,6 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
 
 
-class _Failures(msgspec.Struct):
-    count: int = 0
-    until: float = 0.0
-
-
 # argon2 is loaded with the first password: a service starts without.
 
 
@@ -112,7 +107,6 @@ class Logins:
         self._vault = vault
         self._slow = slow
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
-        self._failures: dict[str, _Failures] = {}
 
     async def enter(
         self, name: str, password: str, peer: str, *, code: str = "", agent: str = ""
@@ -122,19 +116,26 @@ class Logins:
         Raises Denied for a wrong name or password (not telling which) or code, CodeNeeded where
         only the code is missing, TooManyTries when locked.
         """
-        async with self._guarded(f"name:{name.casefold()[:64]}", f"peer:{peer}"):
-            user = await self._db.read(lambda tx: people.by_name(tx, name))
-            right = await self.knows(user.id if user else "", password)
-            if not right or user is None or user.disabled_at is not None:
-                raise Denied("The name or the password is wrong.")
-            await self._prove(user, code)
-        return await self.begin(user, peer, agent)
+        user = await self._db.read(lambda tx: people.by_name(tx, name))
+        id_, shown = (user.id, user.name) if user is not None else ("", hash_of(name)[:16])
+        token, row = self._fresh(id_, peer, agent)
+        wrong = Denied("The name or the password is wrong.")
+
+        def go(tx: Tx) -> Denied | None:
+            if user is None or user.disabled_at is not None:
+                return wrong
+            if not self._proves(tx, user, code, row.seen_at):
+                return Denied("This code is wrong or was used.")
+            logins.add(tx, row)
+            return None
+
+        await self._try((f"name:{shown}", f"peer:{peer}"), id_, password, wrong, go)
+        return token
 
     async def confirm(self, user: User, password: str) -> None:
         """Check the present password of whoever is logged in; raises Denied, TooManyTries."""
-        async with self._guarded(f"name:{user.name.casefold()[:64]}"):
-            if not await self.knows(user.id, password):
-                raise Denied("The present password is wrong.")
+        wrong = Denied("The present password is wrong.")
+        await self._try((f"name:{user.name}",), user.id, password, wrong, lambda _: None)
 
     async def knows(self, user: str, password: str) -> bool:
         """Tell whether a user's password is right; nobody's costs the same time."""
@@ -144,19 +145,7 @@ class Logins:
 
     async def begin(self, user: User, peer: str = "", agent: str = "") -> str:
         """Begin a log-in of a browser; return the token that it keeps."""
-        token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-        now = self._clock.now()
-        row = logins.Login(
-            hash=hash_of(token),
-            user_id=user.id,
-            kind="browser",
-            csrf=csrf,
-            seen_at=now,
-            expires_at=now + self.policy.length_s,
-            id=self._clock.ulid(),
-            name="".join(filter(str.isprintable, agent))[:_AGENT_MOST],
-            address=peer[:_TEXT_MOST],
-        )
+        token, row = self._fresh(user.id, peer, agent)
         await self._db.write(lambda tx: logins.add(tx, row))
         return token
 
@@ -181,18 +170,14 @@ class Logins:
                 await self._db.write(lambda tx: logins.see(tx, hashed, peer[:_TEXT_MOST], now))
         return found[0] if found is not None else None
 
-    def locked(self) -> list[Locked]:
+    async def locked(self) -> list[Locked]:
         """List who waits after failed log-ins."""
-        now = self._clock.monotonic()
+        now = self._clock.now()
         return [
-            Locked(key=key, failures=each.count, seconds=round(each.until - now, 1))
-            for key, each in self._failures.items()
-            if each.until > now
+            Locked(key=wrong.key, failures=wrong.tries, seconds=round(left, 1))
+            for wrong in await self._db.read(logins.all_wrong)
+            if (left := self._left(wrong, now)) > 0
         ]
-
-    def lift(self, key: str) -> None:
-        """Let whoever waits try again."""
-        self._failures.pop(key, None)
 
     async def end(self, hashed: str) -> None:
         """End a session by its hash."""
@@ -215,41 +200,73 @@ class Logins:
         async with self._places:
             return await asyncio.to_thread(self._slow, password)
 
-    @asynccontextmanager
-    async def _guarded(self, *keys: str) -> AsyncIterator[None]:
-        """Count what is denied against names and addresses; raises TooManyTries where one waits."""
-        now = self._clock.monotonic()
-        if any(self._failures.get(key, _Failures()).until > now for key in keys):
-            raise TooManyTries
-        try:
-            yield
-        except CodeNeeded:
-            raise
-        except Denied:
+    async def _try(
+        self, keys: tuple[str, ...], user: str, password: str, wrong: Denied, go: _Go
+    ) -> None:
+        """Check a password; in one write go on, or count the try against its name and address.
+
+        Raises `wrong`, what `go` refuses by, or TooManyTries where a name or address waits.
+        """
+        now = self._clock.now()
+        await self._db.read(lambda tx: self._admit(tx, keys, now))
+        right = await self.knows(user, password)
+        now = self._clock.now()
+
+        def settle(tx: Tx) -> Denied | None:
+            self._admit(tx, keys, now)  # again: tries side by side are no way around the count
+            refusal = go(tx) if right else wrong
             for key in keys:
-                self._fail(key, now)
-            raise
-        for key in keys:
-            self._failures.pop(key, None)
+                if refusal is None:
+                    logins.forgive(tx, key)
+                else:
+                    logins.count_wrong(tx, key, user, now)
+            return refusal
 
-    async def _prove(self, user: User, typed: str) -> None:
+        if (refusal := await self._db.write(settle)) is not None:
+            raise refusal
+
+    def _admit(self, tx: Tx, keys: tuple[str, ...], now: float) -> None:
+        """Raise TooManyTries where a name or address waits."""
+        found = (logins.wrong(tx, key) for key in keys)
+        if any(each is not None and self._left(each, now) > 0 for each in found):
+            raise TooManyTries
+
+    def _left(self, wrong: logins.Wrong, now: float) -> float:
+        """Tell how many seconds wrong tries still make their name or address wait."""
+        policy = self.policy
+        if (beyond := wrong.tries - policy.failures) < 0:
+            return 0.0
+        wait = min(policy.lock_s * 2 ** min(beyond, 32), policy.lock_most_s)
+        left = wrong.tried_at + wait - now
+        # A clock that was set back locks nobody out for as long as it was ahead.
+        return left if left <= policy.lock_most_s else 0.0
+
+    def _fresh(self, user: str, peer: str, agent: str) -> tuple[str, logins.Login]:
+        """Make a browser's token and the log-in to be kept of it."""
+        token, now = secrets.token_urlsafe(32), self._clock.now()
+        return token, logins.Login(
+            hash=hash_of(token),
+            user_id=user,
+            kind="browser",
+            csrf=secrets.token_urlsafe(24),
+            seen_at=now,
+            expires_at=now + self.policy.length_s,
+            id=self._clock.ulid(),
+            name="".join(filter(str.isprintable, agent))[:_AGENT_MOST],
+            address=peer[:_TEXT_MOST],
+        )
+
+    def _proves(self, tx: Tx, user: User, typed: str, now: float) -> bool:
         """Check a user's second factor, where they have one, and use its code up."""
-        now, vault = self._clock.now(), self._vault
-
-        def work(tx: Tx) -> bool:
-            factor = factors.confirmed(tx, user.id)
-            if factor is None or vault is None:
-                return factor is None
-            if not typed:
-                raise CodeNeeded
-            key = factors.key_of(vault, factor)
-            step = totp.step_of(typed, key, now, factor.step)
-            if step is not None:
-                factors.put(tx, replace(factor, step=step))
-            return step is not None or factors.recover(tx, user.id, hash_of(typed.strip().upper()))
-
-        if not await self._db.write(work):
-            raise Denied("This code is wrong or was used.")
+        factor, vault = factors.confirmed(tx, user.id), self._vault
+        if factor is None or vault is None:
+            return factor is None
+        if not typed:
+            raise CodeNeeded
+        step = totp.step_of(typed, factors.key_of(vault, factor), now, factor.step)
+        if step is not None:
+            factors.put(tx, replace(factor, step=step))
+        return step is not None or factors.recover(tx, user.id, hash_of(typed.strip().upper()))
 
     def _login(self, tx: Tx, row: logins.Login, user: User) -> Login:
         areas = role_of(user, {} if user.role in ROLES else rights.roles(tx)).areas
@@ -265,15 +282,6 @@ class Logins:
             scopes=scopes,
             read_only=bool(row.read_only),
         )
-
-    def _fail(self, key: str, now: float) -> None:
-        if len(self._failures) > _TRACKED_MOST:
-            self._failures.clear()
-        failures = self._failures.setdefault(key, _Failures())
-        failures.count += 1
-        if failures.count >= self.policy.failures:
-            wait = self.policy.lock_s * 2 ** min(failures.count - self.policy.failures, 32)
-            failures.until = now + min(wait, self.policy.lock_most_s)
 
 
 def cookie_of(home: Path) -> str:

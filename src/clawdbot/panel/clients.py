@@ -136,18 +136,17 @@ class Clients:
 
     async def locked(self) -> list[Locked]:
         """List the names and addresses that wait after failed log-ins."""
-        return self._logins.locked()
+        return await self._logins.locked()
 
     async def lift(self, caller: Caller, key: str) -> None:
         """Let a name or an address try again at once."""
 
         def work(change: Change) -> None:
-            if key not in {each.key for each in self._logins.locked()}:
+            if not logins.forgive(change.tx, key):
                 raise Missing
             change.note("login.lift")
 
         await self._book.change(caller, work)
-        self._logins.lift(key)
 
 
 def _rows(change: Change, user: str) -> list[Login]:

@@ -1,4 +1,4 @@
-"""Log-ins: browser sessions and tokens, found by the hash of what the client holds."""
+"""Log-ins: browser sessions and tokens, by the hash of what the client holds; wrong tries."""
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -7,6 +7,8 @@ from clawdbot.domain.ports import Tx
 
 # Codes count towards what may be given in an hour.
 _KEPT_S = 3600.0
+_WRONG_KEPT_S = 86400.0
+_WRONG_MOST = 10_000
 
 
 class Login(Struct, frozen=True):
@@ -28,6 +30,14 @@ class Login(Struct, frozen=True):
     scopes: str = ""
     read_only: int = 0
     created_at: float = 0.0
+
+
+class Wrong(Struct, frozen=True):
+    """The wrong tries of a name or an address, and when the last was."""
+
+    key: str
+    tries: int
+    tried_at: float
 
 
 def add(tx: Tx, login: Login) -> None:
@@ -66,6 +76,31 @@ def end_kind(tx: Tx, kind: str) -> int:
 
 
 def expire(tx: Tx, now: float) -> int:
-    """Drop log-ins that ended, and codes some time after; tell how many log-ins."""
+    """Drop log-ins that ended, codes and wrong tries some time after; tell how many log-ins."""
     tx.run("codes.expire", before=now - _KEPT_S)
+    tx.run("logins.expire_wrong", before=now - _WRONG_KEPT_S, now=now)
     return tx.run("logins.expire", now=now)
+
+
+def count_wrong(tx: Tx, key: str, user: str, now: float) -> None:
+    """Count a wrong try, as a user or as nobody, against a name or an address.
+
+    Beyond a number the oldest go: a flood does not grow the table.
+    """
+    tx.run("logins.count_wrong", key=key, user_id=user, now=now)
+    tx.run("logins.trim_wrong", most=_WRONG_MOST)
+
+
+def wrong(tx: Tx, key: str) -> Wrong | None:
+    """Read the wrong tries of a name or an address."""
+    return tx.one(Wrong, "logins.wrong", key=key)
+
+
+def all_wrong(tx: Tx) -> list[Wrong]:
+    """List the wrong tries, latest first."""
+    return tx.all(Wrong, "logins.all_wrong")
+
+
+def forgive(tx: Tx, key: str) -> bool:
+    """Forget the wrong tries of a name or an address; False where there are none."""
+    return tx.run("logins.forgive", key=key) == 1

@@ -133,6 +133,7 @@ def forget_ways(tx: Tx, user: str) -> None:
     """Forget how a user comes in, what they had allowed or noted and what was due to them."""
     for query in (
         "logins.erase",
+        "logins.erase_wrong",
         "codes.erase",
         "recoveries.erase",
         "factors.remove",

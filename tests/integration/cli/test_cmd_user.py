@@ -5,6 +5,8 @@ import json
 import re
 import sqlite3
 import time
+import urllib.error
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -130,7 +132,46 @@ def test_a_second_factor_that_is_not_there_cannot_be_removed(run: Run) -> None:
     assert 0 == run("setup", "--name", "Ada").returncode
     assert 65 == run("user", "reset-totp", "Ada").returncode
     assert "[]\n" == run("user", "locked", "--json").stdout
-    assert 65 == run("user", "unlock", "name:ada").returncode
+    assert 65 == run("user", "unlock", "name:Ada").returncode
+
+
+def guess(run: Run, times: int) -> list[int]:
+    """Log in with a wrong password; tell the answers' status."""
+    address = json.loads(run("status", "--json").stdout)["address"]
+    asked = urllib.request.Request(
+        f"{address}/login", b"name=Ada&password=wrong", {"Origin": address}
+    )
+    found = []
+    for _ in range(times):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked)
+        with refused.value as answer:
+            found.append(answer.code)
+    return found
+
+
+def test_a_lock_out_outlives_kill_9_and_is_lifted_with_a_service_and_without(
+    run: Run, home: Path, environ: dict[str, str]
+) -> None:
+    with (home / "clawdbot.yaml").open("a") as file:
+        file.write("login: {lock: 10m}\n")
+    assert 0 == run("setup", "--name", "Ada").returncode
+    with running(environ) as process:
+        assert [401, 401, 401, 401] == guess(run, 4)
+        process.kill()
+        process.wait()
+    with running(environ) as process:
+        assert [401, 429] == guess(run, 2)
+        process.kill()
+        process.wait()
+    found = json.loads(run("user", "locked", "--json").stdout)
+    assert {("name:Ada", 5), ("peer:127.0.0.1", 5)} == {(f["key"], f["failures"]) for f in found}
+    assert 0 == run("user", "unlock", "peer:127.0.0.1").returncode
+    with running(environ):
+        assert [429] == guess(run, 1)
+        assert 0 == run("user", "unlock", "name:Ada").returncode
+        assert "[]\n" == run("user", "locked", "--json").stdout
+        assert [401] == guess(run, 1)
 
 
 def fill(home: Path, turns: int) -> None:

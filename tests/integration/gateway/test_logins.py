@@ -74,6 +74,26 @@ async def test_failures_lock_the_name_and_the_peer_for_a_while(logins: Logins) -
         await logins.enter("Bob", PASSWORD, "peer")
 
 
+async def test_tries_side_by_side_are_no_way_around_the_count(logins: Logins) -> None:
+    tries = [logins.enter("Ann", "wrong", f"peer {number}") for number in range(20)]
+    found = await asyncio.gather(*tries, logins.enter("Ann", PASSWORD, "a"), return_exceptions=True)
+    assert 5 == sum(type(each) is Denied for each in found)
+    assert 16 == sum(isinstance(each, TooManyTries) for each in found)
+
+
+async def test_made_up_names_lock_like_real_ones_and_are_not_kept(
+    logins: Logins, tmp_path: Path
+) -> None:
+    for _ in range(5):
+        with pytest.raises(Denied):
+            await logins.enter("hunter2 my password", "", "peer")
+    with pytest.raises(TooManyTries):
+        await logins.enter("hunter2 my password", "", "elsewhere")
+    await logins.enter("Ann", PASSWORD, "home")
+    assert 2 == len(await logins.locked())
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
 async def test_an_ended_session_is_gone(logins: Logins) -> None:
     token = await logins.enter("Ann", PASSWORD, "peer")
     login = await logins.find(token)

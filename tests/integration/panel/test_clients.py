@@ -9,10 +9,14 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from clawdbot.app.assembly import Doors, doors
+from clawdbot.config.clock import SystemClock
 from clawdbot.gateway.openings import LOGGED_OUT
 from tests.integration.gateway.conftest import PASSWORD, Running, running
 from tests.integration.panel.conftest import Browser, Page, add_user, browser, browsing
+from tests.passwords import quick_hash
 
 __all__ = ["browser"]
 
@@ -163,8 +167,53 @@ async def test_a_lock_out_is_shown_and_lifted(short_home: Path) -> None:
             await stranger.log_in("Ann", "wrong")
         assert 429 == (await stranger.log_in()).status
         keys = {str(each["key"]) for each in await listed(browser, "/lockouts")}
-        assert {"name:ann", "peer:127.0.0.1"} == keys
+        assert {"name:Ann", "peer:127.0.0.1"} == keys
         for key in keys:
             assert 204 == (await browser.call("DELETE", f"/lockouts/{key}")).status
-        assert 404 == (await browser.call("DELETE", "/lockouts/name:ann")).status
+        assert 404 == (await browser.call("DELETE", "/lockouts/name:Ann")).status
         assert "/chat" == (await stranger.log_in()).path
+
+
+class Moved(SystemClock):
+    """A clock that is ahead, or was set back."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def now(self) -> float:
+        return super().now() + self.by
+
+
+def at(by: float) -> Doors:
+    return replace(doors(), clock=Moved(by), slow=quick_hash)
+
+
+async def test_a_lock_out_outlives_restarts_and_not_its_time(short_home: Path) -> None:
+    policy = {"lock": "10m"}
+    async with running(short_home, login=policy) as service, browsing(service) as stranger:
+        await service.set_up()
+        for _ in range(3):
+            assert 401 == (await stranger.log_in("Ann", "wrong")).status
+    async with running(short_home, login=policy) as service, browsing(service) as stranger:
+        assert [401, 401, 429] == [(await stranger.log_in("Ann", "x")).status for _ in range(3)]
+    for later, status in ((0, 429), (590, 429), (-3600, 200)):
+        async with (
+            running(short_home, None, at(later), login=policy) as service,
+            browsing(service) as ann,
+        ):
+            assert status == (await ann.log_in()).status, later
+
+
+async def test_a_lock_out_ends_by_its_time(short_home: Path) -> None:
+    policy = {"lock": "10m"}
+    async with running(short_home, login=policy) as service, browsing(service) as stranger:
+        await service.set_up()
+        for _ in range(5):
+            await stranger.log_in("Ann", "wrong")
+    async with (
+        running(short_home, None, at(601), login=policy) as service,
+        browsing(service) as ann,
+    ):
+        assert "/chat" == (await ann.log_in()).path
+        assert [] == await listed(ann, "/lockouts")

@@ -38,3 +38,33 @@ DELETE FROM logins WHERE kind = :kind;
 -- name: logins.erase
 -- Forget a user's log-ins.
 DELETE FROM logins WHERE user_id = :user_id;
+
+-- name: logins.count_wrong
+-- Count a wrong try.
+INSERT INTO wrong_tries (key, user_id, tries, tried_at) VALUES (:key, :user_id, 1, :now)
+ON CONFLICT (key) DO UPDATE SET tries = wrong_tries.tries + 1, tried_at = :now;
+
+-- name: logins.trim_wrong
+-- Forget the oldest wrong tries beyond a number; every write adds two rows at most.
+DELETE FROM wrong_tries WHERE key IN (
+    SELECT key FROM wrong_tries ORDER BY tried_at DESC, key DESC LIMIT 100 OFFSET :most);
+
+-- name: logins.wrong
+-- Read the wrong tries of a name or an address.
+SELECT key, tries, tried_at FROM wrong_tries WHERE key = :key;
+
+-- name: logins.all_wrong
+-- List the wrong tries, latest first.
+SELECT key, tries, tried_at FROM wrong_tries ORDER BY tried_at DESC, key DESC;
+
+-- name: logins.forgive
+-- Forget the wrong tries of a name or an address.
+DELETE FROM wrong_tries WHERE key = :key;
+
+-- name: logins.expire_wrong
+-- Forget old wrong tries, and those of a clock that was ahead.
+DELETE FROM wrong_tries WHERE tried_at <= :before OR tried_at > :now;
+
+-- name: logins.erase_wrong
+-- Forget the wrong tries as a user.
+DELETE FROM wrong_tries WHERE user_id = :user_id;
