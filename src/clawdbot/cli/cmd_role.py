@@ -47,24 +47,35 @@ def show(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--never", "denied", multiple=True, metavar="TOOL", help="A tool it never has.")
 @click.option("--area", "areas", type=_AREA, multiple=True, help="A part of the panel it opens.")
 @click.option("--none", "empty", is_flag=True, help="What is not named is empty; else it stays.")
+@json_option
 @click.pass_obj
-def change(terminal: Terminal, /, name: str, *, empty: bool, **given: tuple[str, ...]) -> None:
+def change(
+    terminal: Terminal, /, name: str, *, empty: bool, as_json: bool, **given: tuple[str, ...]
+) -> None:
     """Make a role, or change what it opens for all who have it; every option may be repeated."""
-    known = {role.name: role for role in asked(terminal, Roles.listed, OWNER)}
-    before = known.get(name) if not empty else None
+    before = None if empty else _found(terminal, name)
     wish = {key: values or getattr(before, key, ()) for key, values in given.items()}
     asked(terminal, Roles.put, OWNER, name, msgspec.convert(wish, RoleWish))
-    after = [role for role in asked(terminal, Roles.listed, OWNER) if role.name == name]
-    terminal.listing(_COLUMNS, map(_row, after))
+    if (after := _found(terminal, name)) is not None:
+        terminal.listing(_COLUMNS, [_row(after)], after if as_json else None)
 
 
 @command.command()
 @click.argument("name")
+@json_option
 @click.pass_obj
-def remove(terminal: Terminal, name: str) -> None:
+def remove(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
     """Remove a role that nobody has."""
+    gone = _found(terminal, name)
     asked(terminal, Roles.remove, OWNER, name)
-    click.echo(terminal.say("Removed: {name}", name=name))
+    if as_json:
+        terminal.json(gone)
+    else:
+        click.echo(terminal.say("Removed: {name}", name=name))
+
+
+def _found(terminal: Terminal, name: str) -> RoleShown | None:
+    return next((r for r in asked(terminal, Roles.listed, OWNER) if r.name == name), None)
 
 
 def _row(role: RoleShown) -> tuple[str, ...]:

@@ -44,6 +44,16 @@ def test_a_role_is_made_changed_explained_and_removed(run: Run) -> None:
     assert "clerk" not in known(run)
 
 
+def test_what_was_made_changed_and_removed_is_told_as_json(run: Run) -> None:
+    made = run("role", "set", "clerk", "--effect", "read", "--json")
+    assert known(run)["clerk"] == json.loads(made.stdout)
+    changed = json.loads(run("role", "set", "clerk", "--ask", "write", "--json").stdout)
+    assert (["read"], ["write"]) == (changed["effects"], changed["asks"])
+    assert changed == json.loads(run("role", "remove", "clerk", "--json").stdout)
+    refused = run("role", "remove", "clerk", "--json")
+    assert (65, "") == (refused.returncode, refused.stdout)
+
+
 def test_what_may_not_be_is_told(run: Run) -> None:
     for args in (("set", "owner"), ("set", "x", "--tool", "no_such"), ("remove", "none")):
         done = run("role", *args)
