@@ -13,11 +13,12 @@ import structlog
 from clawdbot.domain.errors import StoreFailed
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
+from clawdbot.gateway.controls import Verdict, halt
 from clawdbot.gateway.media import Media
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.register import Change, Register
 from clawdbot.panel.users import leaves_an_owner
-from clawdbot.store import erasure, people, search
+from clawdbot.store import erasure, people, search, turns
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.erasure import Counts, Ledger
 
@@ -35,7 +36,7 @@ class Foretold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
-    """An erasure: of `all` pieces, as counted when it last began, so many are `done`."""
+    """An erasure: of `all` that was counted when it last began, so much is `done`."""
 
     id: str
     at: float
@@ -50,7 +51,6 @@ class _Course:
     def __init__(self, whole: int) -> None:
         self.stage = 0
         self.after = ""
-        self.done = 0
         self.whole = whole
 
 
@@ -70,9 +70,9 @@ class Erasing:
         self._courses: dict[str, _Course] = {}
         self._log = structlog.get_logger("erasing")
         # Twice: what still ran at the first pass is found by the second.
-        forget = (self._turns, self._lanes, self._rows, self._inbox, self._usage, self._words)
+        forget = (self._ways, self._turns, self._lanes, self._rows, self._inbox, self._usage)
         self._stages = (
-            *(*forget, *forget),
+            *(self._halt, *forget, self._words, *forget, self._words),
             *(self._close, self._inbox, self._index, self._files, self._clear),
         )
 
@@ -91,18 +91,19 @@ class Erasing:
 
         def work(change: Change) -> tuple[str, float]:
             user = _erasable(change, id)
-            change.halt(user)
+            change.cut.add(user.id)
             erasure.begin(change.tx, user.id, change.now)
             change.note("user.remove", user.id)
             return user.id, change.now
 
         user, at = await self._book.change(caller, work)
         await asyncio.to_thread(self._ledger.add, user, at)
+        await self._halt(user, "")
         self._begun.set()
 
     async def listed(self) -> list[Erasure]:
         """List the erasures, finished ones too."""
-        return [self._told(each) for each in await self._book.db.read(erasure.listed)]
+        return await self._book.db.read(lambda tx: [self._told(tx, e) for e in erasure.listed(tx)])
 
     async def carry_on(self) -> list[Erasure]:
         """Go on for a moment with what is not finished; list the erasures."""
@@ -151,10 +152,8 @@ class Erasing:
             course = self._courses.get(user) or await self._begin(user)
             until = self._book.clock.monotonic() + seconds
             while self._book.clock.monotonic() < until and course.stage < len(self._stages):
-                found, after = await self._stages[course.stage](user, course.after)
-                course.done += found
-                course.after = after
-                course.stage += not after
+                course.after = await self._stages[course.stage](user, course.after)
+                course.stage += not course.after
             if course.stage == len(self._stages):
                 now = self._book.clock.now()
                 await self._book.db.write(lambda tx: erasure.finish(tx, user, now))
@@ -162,80 +161,97 @@ class Erasing:
             return True
 
     async def _begin(self, user: str) -> _Course:
-        counts = await self._book.db.read(lambda tx: erasure.counts(tx, user))
+        whole = await self._book.db.read(lambda tx: _much(tx, user))
         at = {each.user_id: each.erased_at for each in await self._book.db.read(erasure.listed)}
         await asyncio.to_thread(self._ledger.add, user, at[user])
-        course = self._courses[user] = _Course(sum(msgspec.structs.astuple(counts)))
+        course = self._courses[user] = _Course(whole)
         return course
 
-    def _told(self, each: erasure.Erased) -> Erasure:
-        course = self._courses.get(each.user_id, _Course(0))
+    def _told(self, tx: Tx, each: erasure.Erased) -> Erasure:
+        finished, course = each.finished_at is not None, self._courses.get(each.user_id)
+        left = 0 if finished else _much(tx, each.user_id)
+        whole = max(left, course.whole if course is not None else 0)
         return Erasure(
-            id=each.user_id,
-            at=each.erased_at,
-            done=min(course.done, course.whole),
-            all=course.whole,
-            finished=each.finished_at is not None,
+            id=each.user_id, at=each.erased_at, done=whole - left, all=whole, finished=finished
         )
 
-    # A stage takes the row to go on behind; it gives how much it forgot, and where to go on.
+    # A stage takes the row to go on behind, and gives where to go on.
 
-    async def _turns(self, user: str, after: str) -> tuple[int, str]:
+    async def _halt(self, user: str, _: str) -> str:
+        now = self._book.clock.now()
+
+        def work(tx: Tx) -> list[Verdict]:
+            return [halt(tx, turn, user, now) for turn in turns.of_user(tx, user, _TURNS)]
+
+        found = await self._book.db.write(work)
+        for verdict in found:
+            self._book.inbox.look_up(verdict)
+        return "more" if found else ""
+
+    async def _ways(self, user: str, _: str) -> str:
+        gone = await self._book.db.write(lambda tx: people.forget_ways(tx, user, _ROWS))
+        return "more" if gone else ""
+
+    async def _turns(self, user: str, after: str) -> str:
         db = self._book.db
         found = await db.read(lambda tx: erasure.turns(tx, user, after, _TURNS))
         await db.write(lambda tx: erasure.forget_turns(tx, user, found))
-        return len(found), found[-1].id if found else ""
+        return found[-1].id if found else ""
 
-    async def _lanes(self, user: str, after: str) -> tuple[int, str]:
+    async def _lanes(self, user: str, after: str) -> str:
         db, now = self._book.db, self._book.clock.now()
         found = await db.read(lambda tx: erasure.lanes(tx, user, after, _LANES))
         await db.write(lambda tx: erasure.forget_lanes(tx, user, found, now))
-        return len(found), found[-1].id if found else ""
+        return found[-1].id if found else ""
 
-    async def _rows(self, user: str, after: str) -> tuple[int, str]:
+    async def _rows(self, user: str, after: str) -> str:
         db = self._book.db
         found = await db.read(lambda tx: erasure.rows(tx, user, after, _ROWS))
         await db.write(lambda tx: erasure.forget_rows(tx, found))
-        return len(found), found[-1] if found else ""
+        return found[-1] if found else ""
 
-    async def _inbox(self, user: str, after: str) -> tuple[int, str]:
+    async def _inbox(self, user: str, after: str) -> str:
         db = self._book.db
         found = await db.read(lambda tx: erasure.deliveries(tx, user, after, _ROWS))
         await db.write(lambda tx: erasure.forget_deliveries(tx, found))
-        return len(found), found[-1] if found else ""
+        return found[-1] if found else ""
 
-    async def _usage(self, user: str, _: str) -> tuple[int, str]:
+    async def _usage(self, user: str, _: str) -> str:
         gone = await self._book.db.write(lambda tx: erasure.forget_usage(tx, user, _ROWS))
-        return gone, "more" if gone else ""
+        return "more" if gone else ""
 
-    async def _words(self, user: str, _: str) -> tuple[int, str]:
+    async def _words(self, user: str, _: str) -> str:
         gone = await self._book.db.write(lambda tx: erasure.forget_words(tx, user, _TURNS))
-        return 0, "more" if gone else ""
+        return "more" if gone else ""
 
-    async def _close(self, user: str, _: str) -> tuple[int, str]:
+    async def _close(self, user: str, _: str) -> str:
         await self._media.forget(user)
         await self._book.db.write(lambda tx: erasure.close(tx, user))
-        return 0, ""
+        return ""
 
-    async def _index(self, _: str, __: str) -> tuple[int, str]:
+    async def _index(self, _: str, __: str) -> str:
         done = await self._book.db.write(lambda tx: search.merge(tx, _INDEX_PAGES))
-        return 0, "" if done else "more"
+        return "" if done else "more"
 
-    async def _files(self, _: str, __: str) -> tuple[int, str]:
+    async def _files(self, _: str, __: str) -> str:
         await self._media.sweep()
-        return 0, ""
+        return ""
 
-    async def _clear(self, _: str, __: str) -> tuple[int, str]:
+    async def _clear(self, _: str, __: str) -> str:
         if await self._scrub():
-            return 0, ""
+            return ""
         await asyncio.sleep(0.05)
-        return 0, "more"
+        return "more"
 
 
 def _erasable(change: Change, who: str) -> User:
     user = change.below(who)
     leaves_an_owner(change, user)
     return user
+
+
+def _much(tx: Tx, user: str) -> int:
+    return sum(msgspec.structs.astuple(erasure.counts(tx, user)))
 
 
 def _entry(user: str, now: float) -> Entry:

@@ -129,9 +129,12 @@ def secured(tx: Tx) -> dict[str, tuple[bool, bool]]:
     return {user: (password, factor) for user, password, factor in found}
 
 
-def forget_ways(tx: Tx, user: str) -> None:
-    """Forget how a user comes in, what they had allowed or noted and what was due to them."""
-    for query in (
+def forget_ways(tx: Tx, user: str, most: int) -> int:
+    """Forget a part of how a user comes in, of what they had allowed or noted, of what was due.
+
+    Tells how many rows: `most` at most of each kind.
+    """
+    ways = (
         "logins.erase",
         "logins.erase_wrong",
         "codes.erase",
@@ -142,13 +145,12 @@ def forget_ways(tx: Tx, user: str) -> None:
         "refusals.unsign",
         "notes.erase",
         "timers.erase",
-    ):
-        tx.run(query, user_id=user)
+    )
+    return sum(tx.run(query, user_id=user, most=most) for query in ways)
 
 
 def erase(tx: Tx, user: str) -> None:
     """Forget a user with their accounts, after all that names them."""
-    forget_ways(tx, user)
     tx.run("identities.erase", user_id=user)
     tx.run("people.erase", user_id=user)
 

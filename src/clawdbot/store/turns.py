@@ -9,6 +9,7 @@ from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Tx
 
 _ADDRESS = msgspec.json.Decoder(Address)
+_ALL = 1_000_000_000
 
 
 class TurnState(StrEnum):
@@ -128,9 +129,9 @@ def unfinished(tx: Tx, conversation: str) -> list[Turn]:
     return tx.all(Turn, "turns.unfinished", conversation_id=conversation)
 
 
-def of_user(tx: Tx, user: str) -> list[Turn]:
-    """List a user's unfinished turns, oldest first."""
-    return tx.all(Turn, "turns.of_user", user_id=user)
+def of_user(tx: Tx, user: str, most: int = _ALL) -> list[Turn]:
+    """List a user's unfinished turns that nobody stopped yet, oldest first."""
+    return tx.all(Turn, "turns.of_user", user_id=user, most=most)
 
 
 def waiting(tx: Tx, conversation: str) -> int:

@@ -36,5 +36,6 @@ FROM codes WHERE kind = 'claim' AND created_at >= :since;
 DELETE FROM codes WHERE expires_at < :before;
 
 -- name: codes.erase
--- Forget a user's codes, and those that they made.
-DELETE FROM codes WHERE user_id = :user_id OR made_by = :user_id;
+-- Forget a part of a user's codes, and of those that they made.
+DELETE FROM codes WHERE hash IN (
+    SELECT hash FROM codes WHERE user_id = :user_id OR made_by = :user_id LIMIT :most);

@@ -15,7 +15,7 @@ SELECT user_id, erased_at, finished_at FROM erasures ORDER BY erased_at, user_id
 -- Count what is a user's.
 SELECT (SELECT COUNT(*) FROM conversations WHERE user_id = :user_id),
        (SELECT COUNT(*) FROM turns WHERE user_id = :user_id),
-       (SELECT COUNT(*) FROM inbox WHERE user_id = :user_id),
+       (SELECT COUNT(*) FROM inbox WHERE user_id = :user_id AND (external <> '' OR LENGTH(body) > 0)),
        (SELECT COUNT(*) FROM outbox WHERE user_id = :user_id),
        (SELECT COUNT(*) FROM approvals WHERE user_id = :user_id),
        (SELECT COUNT(*) FROM media WHERE user_id = :user_id),

@@ -36,8 +36,8 @@ DELETE FROM logins WHERE expires_at <= :now;
 DELETE FROM logins WHERE kind = :kind;
 
 -- name: logins.erase
--- Forget a user's log-ins.
-DELETE FROM logins WHERE user_id = :user_id;
+-- Forget a part of a user's log-ins.
+DELETE FROM logins WHERE hash IN (SELECT hash FROM logins WHERE user_id = :user_id LIMIT :most);
 
 -- name: logins.count_wrong
 -- Count a wrong try.

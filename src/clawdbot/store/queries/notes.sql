@@ -13,5 +13,5 @@ LIMIT :most;
 DELETE FROM notes WHERE id = :id AND user_id = :user_id;
 
 -- name: notes.erase
--- Forget a user's notes.
-DELETE FROM notes WHERE user_id = :user_id;
+-- Forget a part of a user's notes.
+DELETE FROM notes WHERE id IN (SELECT id FROM notes WHERE user_id = :user_id LIMIT :most);

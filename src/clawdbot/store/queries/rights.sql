@@ -64,12 +64,13 @@ UPDATE refusals SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
 UPDATE refusals SET revoked_at = :now WHERE tool = :tool AND revoked_at IS NULL;
 
 -- name: refusals.erase
--- Forget what a user was refused.
-DELETE FROM refusals WHERE user_id = :user_id;
+-- Forget a part of what a user was refused.
+DELETE FROM refusals WHERE id IN (SELECT id FROM refusals WHERE user_id = :user_id LIMIT :most);
 
 -- name: refusals.unsign
--- Forget who refused something to others; the no stays.
-UPDATE refusals SET granted_by = '' WHERE granted_by = :user_id;
+-- Forget of a part who refused it to others; the no stays.
+UPDATE refusals SET granted_by = '' WHERE id IN (
+    SELECT id FROM refusals WHERE granted_by = :user_id LIMIT :most);
 
 -- name: approvals.add
 -- Ask for a yes.
@@ -158,5 +159,6 @@ DELETE FROM approvals WHERE turn_id IN (SELECT id FROM turns WHERE conversation_
 UPDATE standings SET revoked_at = :now WHERE conversation_id = :id AND revoked_at IS NULL;
 
 -- name: standings.erase
--- Forget what a user was allowed in advance, and what they allowed others.
-DELETE FROM standings WHERE user_id = :user_id OR granted_by = :user_id;
+-- Forget a part of what a user was allowed in advance, and of what they allowed others.
+DELETE FROM standings WHERE id IN (
+    SELECT id FROM standings WHERE user_id = :user_id OR granted_by = :user_id LIMIT :most);

@@ -26,5 +26,6 @@ WHERE user_id = :user_id AND kind = :kind AND state = 'waiting' ORDER BY due_at,
 UPDATE timers SET state = 'dropped' WHERE kind = :kind AND subject = :subject AND state = 'waiting';
 
 -- name: timers.erase
--- Forget what is due to a user.
-DELETE FROM timers WHERE user_id = :user_id AND kind <> 'wait';
+-- Forget a part of what is due to a user.
+DELETE FROM timers WHERE id IN (
+    SELECT id FROM timers WHERE user_id = :user_id AND kind <> 'wait' LIMIT :most);

@@ -159,7 +159,8 @@ SELECT id, conversation_id, session_id, position, user_id, address, reply_to, st
 FROM turns WHERE conversation_id = :conversation_id ORDER BY position DESC LIMIT 1;
 
 -- name: turns.of_user
--- List the unfinished turns of a user.
+-- List the unfinished turns of a user that nobody stopped yet.
 SELECT id, conversation_id, session_id, position, user_id, address, reply_to, state, stop, attempts,
        steps, steps_seen, node, token, version, body, created_at, claimed_at
-FROM turns WHERE user_id = :user_id AND finished_at IS NULL ORDER BY created_at, id;
+FROM turns WHERE user_id = :user_id AND finished_at IS NULL AND stop = ''
+ORDER BY created_at, id LIMIT :most;
