@@ -9,7 +9,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.output import Terminal, Verbs, json_option
 from clawdbot.cli.service import asked, reached
 from clawdbot.domain.errors import AuditBroken
 from clawdbot.gateway.control import Control
@@ -37,17 +37,14 @@ def _filters(function: click.decorators.FC) -> click.decorators.FC:
     return function
 
 
-@click.group()
-def command() -> None:
-    """Show, verify and export the record of what was done."""
+command = Verbs()
 
 
-@command.command()
+@command.verb()
 @_filters
 @click.option("-n", "--lines", default=50, show_default=True, help="How many of the last rows.")
 @json_option
-@click.pass_obj
-def show(terminal: Terminal, /, *, lines: int, as_json: bool, **filters: object) -> None:
+def show(terminal: Terminal, /, *, lines: int, **filters: object) -> None:
     """Show the last rows."""
     rows = asyncio.run(_last(terminal, _wish(filters), max(lines, 0)))
     cells = [
@@ -56,12 +53,11 @@ def show(terminal: Terminal, /, *, lines: int, as_json: bool, **filters: object)
         for r in rows
     ]  # fmt: skip
     headings = ("Time", "User", "Kind", "What", "Decision", "Outcome", "Turn")
-    terminal.listing(headings, cells, rows if as_json else None)
+    terminal.listing(headings, cells, rows)
 
 
-@command.command()
+@command.verb()
 @_filters
-@click.pass_obj
 def export(terminal: Terminal, /, **filters: object) -> None:
     """Write all rows as JSON lines, oldest first."""
 
@@ -72,38 +68,32 @@ def export(terminal: Terminal, /, **filters: object) -> None:
     asyncio.run(write())
 
 
-@command.command()
+@command.verb()
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file of checkpoints that audit.export wrote.",
 )
 @json_option
-@click.pass_obj
-def verify(terminal: Terminal, *, against: Path | None, as_json: bool) -> None:
+def verify(terminal: Terminal, *, against: Path | None) -> None:
     """Tell whether the record is as it was written; if not, the first bad row."""
     kept = str(against.absolute()) if against else ""
     verdict = asked(terminal, Control.verify, kept)
     bad = verdict.bad
-    if as_json:
-        terminal.json(verdict)
-        if bad:
-            raise click.exceptions.Exit(AuditBroken.exit_code)
-        return
     say = terminal.say
     if bad:
         place = say("Chain {chain}, row {place}", chain=bad.chain, place=bad.place)
-        raise AuditBroken(f"{place}: {say(bad.fault)}")
-    click.echo(say("{rows} rows and {number} checkpoints are as they were written.",
-                   rows=verdict.rows, number=verdict.checkpoints))  # fmt: skip
+        raise terminal.failure(AuditBroken(f"{place}: {say(bad.fault)}"), verdict)
+    lines = [say("{rows} rows and {number} checkpoints are as they were written.",
+                 rows=verdict.rows, number=verdict.checkpoints)]  # fmt: skip
     if verdict.bare:
-        click.echo(say("{rows} rows wait for their checkpoint.", rows=verdict.bare))
+        lines.append(say("{rows} rows wait for their checkpoint.", rows=verdict.bare))
+    terminal.tell("\n".join(lines), verdict)
 
 
-@command.command()
+@command.verb()
 @click.argument("user")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
 def erase(terminal: Terminal, *, user: str, yes: bool) -> None:
     """Erase for good what the record holds of a user's words; that something was done stays."""
     if not yes:

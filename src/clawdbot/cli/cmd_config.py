@@ -2,7 +2,7 @@
 
 import click
 
-from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.output import Terminal, Verbs, json_option
 from clawdbot.cli.service import asked
 from clawdbot.config import load
 from clawdbot.config.problems import Problems
@@ -14,38 +14,29 @@ from clawdbot.panel.configured import joined
 from clawdbot.panel.settings import Settings, Wish
 from clawdbot.tools.plugins import Plugins
 
-
-@click.group()
-def command() -> None:
-    """Check, show, change and locate the settings."""
+command = Verbs()
 
 
-@command.command()
+@command.verb()
 @json_option
-@click.pass_obj
-def check(terminal: Terminal, *, as_json: bool) -> None:
+def check(terminal: Terminal) -> None:
     """Tell whether the settings are valid; if not, every problem with its line."""
     try:
         loaded = terminal.load()
     except SettingsInvalid as invalid:
-        if not as_json:
-            raise
-        terminal.json({"valid": False, "problems": str(invalid).split("\n")})
-        raise click.exceptions.Exit(invalid.exit_code) from invalid
+        value = {"valid": False, "problems": str(invalid).split("\n")}
+        raise terminal.failure(invalid, value) from invalid
     unsure = _unsure(terminal, loaded)
-    if as_json:
-        terminal.json({"valid": True, "problems": [], "warnings": unsure})
-        return
-    click.echo(terminal.say("The settings are valid."))
-    for line in unsure:
+    value = {"valid": True, "problems": [], "warnings": unsure}
+    terminal.tell(terminal.say("The settings are valid."), value)
+    for line in () if terminal.as_json else unsure:
         click.echo(line, err=True)
 
 
-@command.command()
+@command.verb()
 @click.argument("prefix", default="")
 @json_option
-@click.pass_obj
-def show(terminal: Terminal, *, prefix: str, as_json: bool) -> None:
+def show(terminal: Terminal, *, prefix: str) -> None:
     """Show every setting in force (or those that begin with PREFIX) and where it was written."""
     loaded = terminal.load()
     redact = Redactor(loaded.secrets)
@@ -55,13 +46,12 @@ def show(terminal: Terminal, *, prefix: str, as_json: bool) -> None:
         if f"{key}.".startswith(f"{prefix}." if prefix else "")
     ]
     value = [dict(zip(("key", "value", "origin"), row, strict=True)) for row in rows]
-    terminal.listing(("Setting", "Value", "Written in"), rows, value if as_json else None)
+    terminal.listing(("Setting", "Value", "Written in"), rows, value)
 
 
-@command.command("set")
+@command.verb("set")
 @click.argument("key")
 @click.argument("values", nargs=-1)
-@click.pass_obj
 def change(terminal: Terminal, key: str, values: tuple[str, ...]) -> None:
     """Set a setting as its page does, a list by several values; without one, as if never set."""
     found = [
@@ -80,17 +70,13 @@ def change(terminal: Terminal, key: str, values: tuple[str, ...]) -> None:
     click.echo(terminal.say("Saved. A running service starts anew with it."))
 
 
-@command.command()
+@command.verb()
 @json_option
-@click.pass_obj
-def path(terminal: Terminal, *, as_json: bool) -> None:
+def path(terminal: Terminal) -> None:
     """Tell the folder of settings and data."""
-    if as_json:
-        names = (load.ENV_FILE, load.OWN_FILE, load.OUR_FILE)
-        there = [name for name in names if (terminal.home / name).exists()]
-        terminal.json({"home": str(terminal.home), "files": there})
-    else:
-        click.echo(str(terminal.home))
+    names = (load.ENV_FILE, load.OWN_FILE, load.OUR_FILE)
+    there = [name for name in names if (terminal.home / name).exists()]
+    terminal.tell(str(terminal.home), {"home": str(terminal.home), "files": there})
 
 
 def _typed(kind: str, values: tuple[str, ...]) -> str | float | bool | list[str] | None:

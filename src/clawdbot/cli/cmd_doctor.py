@@ -21,12 +21,12 @@ from clawdbot.tools.trust import Trust
 @click.option("--net", is_flag=True, help="Ask every route's provider a question, too.")
 @json_option
 @click.pass_obj
-def command(terminal: Terminal, *, net: bool, as_json: bool) -> None:
+def command(terminal: Terminal, *, net: bool) -> None:
     """Tell what ails, why, and the line that mends it."""
     findings = asyncio.run(_found(terminal, net=net))
     say = terminal.say
     rows = [(f.area, say(f.how), f.text, f.remedy) for f in findings]
-    terminal.listing(("What", "How it is", "Found", "Mend"), rows, findings if as_json else None)
+    terminal.listing(("What", "How it is", "Found", "Mend"), rows, findings)
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(Failure.exit_code)
 

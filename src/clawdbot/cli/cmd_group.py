@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from clawdbot.cli.output import Terminal, json_option, moment
+from clawdbot.cli.output import Terminal, Verbs, json_option, moment
 from clawdbot.cli.service import asked
 from clawdbot.domain.settings import Answers, Speaks
 from clawdbot.gateway.route import OWNER
@@ -12,31 +12,26 @@ from clawdbot.panel.groups import Groups, GroupShown, GroupWish
 _COLUMNS = ("Name", "Channel", "Answers", "Speaks", "At most", "Language", "Last heard", "Id")
 _LANGUAGES = ("any", "en", "zh")
 
-
-@click.group()
-def command() -> None:
-    """List groups, and say whom it answers there, when, and how much it may do."""
+command = Verbs()
 
 
-@command.command("list")
+@command.verb("list")
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+def listed(terminal: Terminal) -> None:
     """List the groups, the latest heard first."""
     groups = asked(terminal, Groups.listed, OWNER)
-    terminal.listing(_COLUMNS, map(_row, groups), groups if as_json else None)
+    terminal.listing(_COLUMNS, map(_row, groups), groups)
 
 
-@command.command()
+@command.verb()
 @click.argument("group")
 @json_option
-@click.pass_obj
-def show(terminal: Terminal, group: str, as_json: bool) -> None:  # noqa: FBT001
+def show(terminal: Terminal, group: str) -> None:
     """Show a group, found by its name or id."""
-    _tell(terminal, asked(terminal, Groups.shown, OWNER, group), as_json=as_json)
+    _tell(terminal, asked(terminal, Groups.shown, OWNER, group))
 
 
-@command.command("set")
+@command.verb("set")
 @click.argument("group")
 @click.option(
     "--answers", type=click.Choice([each.value for each in Answers]), help="Whom it answers there."
@@ -47,7 +42,6 @@ def show(terminal: Terminal, group: str, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--ceiling", metavar="ROLE", help="Nobody there may have more done than this role.")
 @click.option("--language", type=click.Choice(_LANGUAGES), help="Its language; any: each person's.")
 @json_option
-@click.pass_obj
 def change(
     terminal: Terminal,
     group: str,
@@ -55,17 +49,16 @@ def change(
     speaks: str | None,
     ceiling: str | None,
     language: str | None,
-    as_json: bool,  # noqa: FBT001
 ) -> None:
     """Change a group's policy; what is not named stays."""
     given = {"answers": answers, "speaks": speaks, "ceiling": ceiling}
     given["language"] = "" if language == "any" else language
     wish = msgspec.convert(given, GroupWish)
-    _tell(terminal, asked(terminal, Groups.alter, OWNER, group, wish), as_json=as_json)
+    _tell(terminal, asked(terminal, Groups.alter, OWNER, group, wish))
 
 
-def _tell(terminal: Terminal, group: GroupShown, *, as_json: bool) -> None:
-    terminal.listing(_COLUMNS, [_row(group)], group if as_json else None)
+def _tell(terminal: Terminal, group: GroupShown) -> None:
+    terminal.listing(_COLUMNS, [_row(group)], group)
 
 
 def _row(group: GroupShown) -> tuple[str, ...]:

@@ -25,18 +25,15 @@ _PAUSE_S = 0.2
 @click.option("--text", default="", help="Only with this text.")
 @json_option
 @click.pass_obj
-def command(
-    terminal: Terminal, /, *, follow: bool, lines: int, as_json: bool, **which: str
-) -> None:
+def command(terminal: Terminal, /, *, follow: bool, lines: int, **which: str) -> None:
     """Read the log."""
     path = terminal.home / FILE
-    colour = terminal.colour(sys.stdout)
     wanted = msgspec.structs.replace(Wanted(most=max(lines, 0)), **which)
     for line in reversed(list(last(path, wanted, within=sys.maxsize))):
-        click.echo(_shown(line, as_json=as_json, colour=colour))
+        click.echo(_shown(terminal, line))
     if follow:
         for line in (line for line in _coming(path) if fits(line, wanted)):
-            click.echo(_shown(line, as_json=as_json, colour=colour))
+            click.echo(_shown(terminal, line))
 
 
 def _coming(path: Path) -> Iterator[bytes]:
@@ -66,7 +63,7 @@ def _rest(path: Path, at: int) -> list[bytes]:
         return file.readlines()
 
 
-def _shown(line: bytes, *, as_json: bool, colour: bool) -> str:
-    if as_json:
+def _shown(terminal: Terminal, line: bytes) -> str:
+    if terminal.as_json:
         return neutral(line.decode(errors="replace").rstrip("\n"))
-    return written(line, colour=colour)
+    return written(line, colour=terminal.colour(sys.stdout))

@@ -37,7 +37,7 @@ class _Listed(msgspec.Struct, frozen=True, kw_only=True):
 )
 @json_option
 @click.pass_obj
-def command(terminal: Terminal, *, find: bool, ports: tuple[int, ...], as_json: bool) -> None:
+def command(terminal: Terminal, *, find: bool, ports: tuple[int, ...]) -> None:
     """List providers and routes, and find local model servers."""
     loaded = terminal.unsealed()
     providers, found = asyncio.run(_asked(terminal, loaded, (ports or PORTS) if find else ()))
@@ -46,9 +46,9 @@ def command(terminal: Terminal, *, find: bool, ports: tuple[int, ...], as_json: 
     rows = [(say("provider"), each.name, *_endpoint(terminal, each)) for each in providers]
     rows += [(say("route"), name, *_way(terminal, route)) for name, route in routes.items()]
     rows += [(say("found"), each.kind, _few(each.models), each.url) for each in found]
-    value = {"providers": providers, "routes": routes, "found": found} if as_json else None
+    value = {"providers": providers, "routes": routes, "found": found}
     terminal.listing(("What", "Name", "Model", "Details"), rows, value)
-    if found and not as_json:
+    if found and not terminal.as_json:
         click.echo("\n" + say("To use what was found, write into clawdbot.yaml:"))
         click.echo(_lines(found))
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from clawdbot.cli import cmd_logs
-from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.output import Terminal, Verbs, json_option
 from clawdbot.cli.service import asked
 from clawdbot.config import home
 from clawdbot.domain.errors import BadInput
-from clawdbot.ops.lines import neutral
 from clawdbot.tools.plugins import Plugins
 from clawdbot.tools.trust import Allowance, Shown, Trust
 
@@ -21,15 +20,11 @@ _SPAN = re.compile(r"(\d+)([mhd])")
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 _EXAMPLE = {"{}.py": "example.txt", "test_{}.py": "example_test.txt"}
 
-
-@click.group()
-def command() -> None:
-    """Write, test, trust, run and list plugins."""
+command = Verbs()
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
-@click.pass_obj
 def new(terminal: Terminal, name: str) -> None:
     """Write a working example and its test into the plugins folder."""
     if not _NAME.fullmatch(name):
@@ -53,87 +48,71 @@ def new(terminal: Terminal, name: str) -> None:
 @click.option("--out", default="", metavar="PATH", help="The folder for files that come back.")
 @json_option
 @click.pass_obj
-def run(
-    terminal: Terminal, function: str, arguments: tuple[str, ...], *, out: str, as_json: bool
-) -> None:
+def run(terminal: Terminal, function: str, arguments: tuple[str, ...], *, out: str) -> None:
     """Call a function of a trusted plugin; `--city Ulm` gives the argument `city`."""
     ran = asked(terminal, Plugins.run, function, _given(arguments), "")
     for name, data in ran.files.items() if out else ():
         _keep(Path(out), name, data)
-    if as_json:
-        terminal.json(ran.value)
-    else:
-        echo(ran.text)
+    terminal.tell(ran.text, ran.value)
 
 
-@command.command()
+@command.verb()
 @click.argument("names", nargs=-1, required=True)
-@click.pass_obj
 def trust(terminal: Terminal, names: tuple[str, ...]) -> None:
     """Let plugins run, exactly as they are now."""
     for name in names:
         _tell(terminal, asked(terminal, Trust.trust, name))
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
-@click.pass_obj
 def test(terminal: Terminal, name: str) -> int:
     """Run a plugin's own tests in the sandbox."""
     tested = asked(terminal, Trust.test, name)
-    echo(tested.output)
+    terminal.write(tested.output)
     return 0 if tested.passed else 1
 
 
-@command.command("list")
+@command.verb("list")
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+def listed(terminal: Terminal) -> None:
     """List the plugins that are there, and whether they may run."""
     found = asked(terminal, Trust.listed)
     rows = [(s.name, word_of(terminal, s.state), s.problem or _names(s)) for s in found]
-    terminal.listing(("Name", "State", "Functions"), rows, found if as_json else None)
+    terminal.listing(("Name", "State", "Functions"), rows, found)
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
 @json_option
-@click.pass_obj
-def show(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
+def show(terminal: Terminal, name: str) -> None:
     """Show what a plugin registers and asks for."""
-    shown = asked(terminal, Trust.shown, name)
-    if as_json:
-        terminal.json(shown)
-    else:
-        _tell(terminal, shown)
+    _tell(terminal, asked(terminal, Trust.shown, name))
 
 
-@command.command()
+@command.verb()
 @click.argument("path", type=click.Path(exists=True))
 @click.option("--publisher", default="", metavar="KEY", help="Trust what this key has signed.")
-@click.pass_obj
 def install(terminal: Terminal, path: str, publisher: str) -> None:
     """Install a plugin from a file, a folder or a .zip."""
     _tell(terminal, asked(terminal, Trust.install, str(Path(path).absolute()), publisher))
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
-@click.pass_obj
 def remove(terminal: Terminal, name: str) -> None:
     """Remove a plugin, its files, and the decision on it."""
     asked(terminal, Trust.remove, name)
     click.echo(terminal.say("Removed: {name}", name=name))
 
 
-@command.command()
+@command.verb()
 @click.argument("tool", default="")
 @click.option("--user", default="", metavar="NAME", help="Only for this user.")
 @click.option("--where", multiple=True, metavar="ARG=VALUE", help="Only with this value (* any).")
 @click.option("--for", "span", default="", metavar="TIME", help="Until then: 30m, 12h, 7d.")
 @click.option("--never", is_flag=True, help="Refuse it instead; this beats every yes.")
 @json_option
-@click.pass_obj
 def grant(
     terminal: Terminal,
     tool: str,
@@ -142,7 +121,6 @@ def grant(
     where: tuple[str, ...],
     span: str,
     never: bool,
-    as_json: bool,
 ) -> None:
     """Allow or refuse a tool in advance; without one, list what is."""
     if tool:
@@ -162,14 +140,11 @@ def grant(
         )
         for a in found
     ]
-    terminal.listing(
-        ("Id", "Tool", "User", "Only with", "Answer"), rows, found if as_json else None
-    )
+    terminal.listing(("Id", "Tool", "User", "Only with", "Answer"), rows, found)
 
 
-@command.command()
+@command.verb()
 @click.argument("what")
-@click.pass_obj
 def revoke(terminal: Terminal, what: str) -> None:
     """Take back what was allowed or refused: by its id, or all of a tool."""
     count = asked(terminal, Trust.revoke, what)
@@ -264,10 +239,4 @@ def _tell(terminal: Terminal, shown: Shown) -> None:
         lines.append("  " + say("No tools, as their names are taken: {names}", names=names))
     if shown.state in {"new", "changed"}:
         lines.append(say("Trust it with `clawdbot plugin trust {name}`.", name=shown.name))
-    echo("\n".join(lines))
-
-
-def echo(text: str) -> None:
-    """Write lines, none of which can steer the terminal."""
-    for line in text.split("\n"):
-        click.echo(neutral(line))
+    terminal.tell("\n".join(lines), shown)

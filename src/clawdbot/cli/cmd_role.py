@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 import msgspec
 
-from clawdbot.cli.output import Terminal, explained, json_option
+from clawdbot.cli.output import Terminal, Verbs, explained, json_option
 from clawdbot.cli.service import asked
 from clawdbot.domain.people import Area
 from clawdbot.domain.policy import Effect
@@ -15,31 +15,26 @@ from clawdbot.panel.roles import Roles, RoleShown, RoleWish, Which
 _COLUMNS = ("Name", "Effects", "An admin may allow", "Tools", "Never", "Areas", "Users")
 _EFFECT, _AREA = (click.Choice([each.value for each in kind]) for kind in (Effect, Area))
 
-
-@click.group()
-def command() -> None:
-    """List, make, change and remove roles, and tell what each may."""
+command = Verbs()
 
 
-@command.command("list")
+@command.verb("list")
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+def listed(terminal: Terminal) -> None:
     """List the roles and what they open."""
     roles = asked(terminal, Roles.listed, OWNER)
-    terminal.listing(_COLUMNS, map(_row, roles), roles if as_json else None)
+    terminal.listing(_COLUMNS, map(_row, roles), roles)
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
 @json_option
-@click.pass_obj
-def show(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
+def show(terminal: Terminal, name: str) -> None:
     """Tell what a role may with every tool, and why: the policy's own answer."""
-    explained(terminal, asked(terminal, Roles.rights, OWNER, name, Which()), as_json=as_json)
+    explained(terminal, asked(terminal, Roles.rights, OWNER, name, Which()))
 
 
-@command.command("set")
+@command.verb("set")
 @click.argument("name")
 @click.option("--effect", "effects", type=_EFFECT, multiple=True, help="What it may have done.")
 @click.option("--ask", "asks", type=_EFFECT, multiple=True, help="What an admin may allow it.")
@@ -48,30 +43,23 @@ def show(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--area", "areas", type=_AREA, multiple=True, help="A part of the panel it opens.")
 @click.option("--none", "empty", is_flag=True, help="What is not named is empty; else it stays.")
 @json_option
-@click.pass_obj
-def change(
-    terminal: Terminal, /, name: str, *, empty: bool, as_json: bool, **given: tuple[str, ...]
-) -> None:
+def change(terminal: Terminal, /, name: str, *, empty: bool, **given: tuple[str, ...]) -> None:
     """Make a role, or change what it opens for all who have it; every option may be repeated."""
     before = None if empty else _found(terminal, name)
     wish = {key: values or getattr(before, key, ()) for key, values in given.items()}
     asked(terminal, Roles.put, OWNER, name, msgspec.convert(wish, RoleWish))
     if (after := _found(terminal, name)) is not None:
-        terminal.listing(_COLUMNS, [_row(after)], after if as_json else None)
+        terminal.listing(_COLUMNS, [_row(after)], after)
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
 @json_option
-@click.pass_obj
-def remove(terminal: Terminal, name: str, as_json: bool) -> None:  # noqa: FBT001
+def remove(terminal: Terminal, name: str) -> None:
     """Remove a role that nobody has."""
     gone = _found(terminal, name)
     asked(terminal, Roles.remove, OWNER, name)
-    if as_json:
-        terminal.json(gone)
-    else:
-        click.echo(terminal.say("Removed: {name}", name=name))
+    terminal.tell(terminal.say("Removed: {name}", name=name), gone)
 
 
 def _found(terminal: Terminal, name: str) -> RoleShown | None:

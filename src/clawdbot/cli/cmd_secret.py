@@ -4,22 +4,18 @@ The text is typed unseen, or comes on standard input; it is never an argument.
 """
 
 import sys
-from datetime import UTC, datetime
 
 import click
 
-from clawdbot.cli.output import Terminal, json_option
+from clawdbot.cli.output import Terminal, Verbs, json_option, moment
 from clawdbot.cli.service import asked
 from clawdbot.gateway.control import Control
 from clawdbot.gateway.custody import Keep
 
-
-@click.group()
-def command() -> None:
-    """Keep keys and passwords sealed, each for certain addresses."""
+command = Verbs()
 
 
-@command.command("set")
+@command.verb("set")
 @click.argument("name")
 @click.option(
     "--origin",
@@ -28,7 +24,6 @@ def command() -> None:
     metavar="ADDRESS",
     help="A host or https:// address that it may be sent to; may be repeated.",
 )
-@click.pass_obj
 def put(terminal: Terminal, *, name: str, origins: tuple[str, ...]) -> None:
     """Set a secret; asks for its text, or reads it from standard input."""
     wish = Keep(name=name, text=_text(terminal), origins=origins)
@@ -38,28 +33,25 @@ def put(terminal: Terminal, *, name: str, origins: tuple[str, ...]) -> None:
         click.echo(terminal.say("It is bound to no address, so it is sent nowhere."))
 
 
-@command.command("list")
+@command.verb("list")
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, *, as_json: bool) -> None:
+def listed(terminal: Terminal) -> None:
     """List the secrets and the addresses that they are bound to."""
     found = asked(terminal, Control.secrets)
-    rows = [(s.name, " ".join(s.origins), _date(s.rotated_at or s.created_at)) for s in found]
-    terminal.listing(("Name", "Addresses", "Set"), rows, found if as_json else None)
+    rows = [(s.name, " ".join(s.origins), moment(s.rotated_at or s.created_at)) for s in found]
+    terminal.listing(("Name", "Addresses", "Set"), rows, found)
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
-@click.pass_obj
 def remove(terminal: Terminal, *, name: str) -> None:
     """Forget a secret."""
     asked(terminal, Control.forget_secret, Keep(name=name))
     click.echo(terminal.say("Removed."))
 
 
-@command.command()
+@command.verb()
 @click.argument("name", default="")
-@click.pass_obj
 def rotate(terminal: Terminal, *, name: str) -> None:
     """Give secret NAME a new text; without NAME, seal everything under a new master key."""
     wish = Keep(name=name, text=_text(terminal) if name else "")
@@ -74,7 +66,3 @@ def _text(terminal: Terminal) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(terminal.say("The secret"), hide_input=True))
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")
-
-
-def _date(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M}"

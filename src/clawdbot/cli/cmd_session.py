@@ -2,24 +2,20 @@
 
 import click
 
-from clawdbot.cli.output import Terminal, json_option, moment
+from clawdbot.cli.output import Terminal, Verbs, json_option, moment
 from clawdbot.cli.service import asked
 from clawdbot.gateway.route import OWNER
 from clawdbot.panel.clients import Clients
 
 _user = click.option("--user", default="", metavar="NAME", help="Of this user, not the owner's.")
 
-
-@click.group()
-def command() -> None:
-    """List where somebody is logged in, and log them out."""
+command = Verbs()
 
 
-@command.command("list")
+@command.verb("list")
 @_user
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, *, user: str, as_json: bool) -> None:
+def listed(terminal: Terminal, *, user: str) -> None:
     """List browsers and tokens."""
     if user:
         found = asked(terminal, Clients.of, OWNER, user)
@@ -30,14 +26,13 @@ def listed(terminal: Terminal, *, user: str, as_json: bool) -> None:
         for c in found
     ]
     columns = ("Kind", "Client", "Address", "Since", "Last seen", "Until", "Id")
-    terminal.listing(columns, rows, found if as_json else None)
+    terminal.listing(columns, rows, found)
 
 
-@command.command()
+@command.verb()
 @click.argument("id", metavar="ID", default="")
 @click.option("--all", "every", is_flag=True, help="Every browser; of a --user tokens, too.")
 @_user
-@click.pass_obj
 def end(terminal: Terminal, id: str, *, every: bool, user: str) -> None:  # noqa: A002
     """Log a browser out, or take a token back; it stops at once."""
     if bool(id) == every:

@@ -18,17 +18,14 @@ from clawdbot.store.outbox import RowState
 @click.command()
 @json_option
 @click.pass_obj
-def command(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+def command(terminal: Terminal) -> None:
     """Tell how the service fares."""
     try:
         status = asyncio.run(_asked(terminal))
     except NotRunning as error:
-        if not as_json:
-            raise
-        terminal.json({"running": False})
-        raise click.exceptions.Exit(error.exit_code) from error
+        raise terminal.failure(error, {"running": False}) from error
     rows = _rows(terminal, status)
-    terminal.listing(("What", "How it is"), rows, status if as_json else None)
+    terminal.listing(("What", "How it is"), rows, status)
 
 
 async def _asked(terminal: Terminal) -> Status:

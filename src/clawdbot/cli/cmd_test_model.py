@@ -19,7 +19,7 @@ from clawdbot.ops.lines import Redactor
 @click.option("--model", default="", help="Another model than the settings name.")
 @json_option
 @click.pass_obj
-def command(terminal: Terminal, *, provider: str, model: str, as_json: bool) -> None:
+def command(terminal: Terminal, *, provider: str, model: str) -> None:
     """Ask a model one question; tell version, latency, speed and quota."""
     loaded = terminal.unsealed()
     name = provider or loaded.core.model_routing["default"].provider
@@ -29,17 +29,15 @@ def command(terminal: Terminal, *, provider: str, model: str, as_json: bool) -> 
         cause = terminal.say(first_line(type(failure)))
         known = str(failure) == first_line(type(failure))
         detail = "" if known else told(terminal.language, str(failure))
-        if not as_json:
-            raise type(failure)(f"{name}: {cause}\n{detail}".strip()) from failure
-        kind = type(failure).__name__
-        terminal.json({"provider": name, "failure": kind, "cause": cause, "detail": detail})
-        raise click.exceptions.Exit(failure.exit_code) from failure
+        kind, text = type(failure), f"{name}: {cause}\n{detail}".strip()
+        about = {"provider": name, "failure": kind.__name__, "cause": cause, "detail": detail}
+        raise terminal.failure(kind(text), about) from failure
     settings = loaded.core.providers[name]
     where = " ".join(filter(None, (settings.protocol, Redactor(loaded.secrets)(settings.url))))
     rows = [(terminal.say("Provider"), f"{name} ({where})"), *_rows(terminal, shown)]
     value = {"provider": name, **msgspec.structs.asdict(shown), "quota": shown.quota}
     del value["headers"]
-    terminal.listing(("What", "Value"), rows, value if as_json else None)
+    terminal.listing(("What", "Value"), rows, value)
 
 
 async def _probed(terminal: Terminal, loaded: Loaded, name: str, model: str) -> Probe:

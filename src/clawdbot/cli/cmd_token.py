@@ -5,22 +5,18 @@ from typing import get_args
 import click
 import msgspec
 
-from clawdbot.cli.output import Terminal, json_option, moment
+from clawdbot.cli.output import Terminal, Verbs, json_option, moment
 from clawdbot.cli.service import asked
 from clawdbot.gateway.logins import CHAT
 from clawdbot.gateway.route import OWNER
 from clawdbot.panel.clients import Clients, NewToken, Scope
 
-
-@click.group()
-def command() -> None:
-    """Make, list and take back the owner's tokens for programs."""
+command = Verbs()
 
 
-@command.command("list")
+@command.verb("list")
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+def listed(terminal: Terminal) -> None:
     """List the tokens."""
     found = [c for c in asked(terminal, Clients.mine, OWNER) if c.kind == "token"]
     rights = {False: terminal.say("all"), True: terminal.say("only reads")}
@@ -32,10 +28,10 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
         for c in found
     ]
     columns = ("Name", "Opens", "Rights", "Last seen", "Until", "Id")
-    terminal.listing(columns, rows, found if as_json else None)
+    terminal.listing(columns, rows, found)
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
 @click.option(
     "--scope",
@@ -51,7 +47,6 @@ def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's
     "--days", default=90, type=click.IntRange(1, 3650), show_default=True, help="How long."
 )
 @json_option
-@click.pass_obj
 def new(
     terminal: Terminal,
     *,
@@ -59,21 +54,17 @@ def new(
     scopes: tuple[str, ...],
     read_only: bool,
     days: int,
-    as_json: bool,
 ) -> None:
     """Make a token; its text is shown this once."""
     given = {"name": name, "scopes": scopes, "read_only": read_only, "days": days}
     token = asked(terminal, Clients.make_token, OWNER, msgspec.convert(given, NewToken))
-    if as_json:
-        terminal.json(token)
-        return
-    click.echo(token.token)
-    click.echo(terminal.say("Keep it: it is not shown again."), err=True)
+    terminal.tell(token.token, token)
+    if not terminal.as_json:
+        click.echo(terminal.say("Keep it: it is not shown again."), err=True)
 
 
-@command.command()
+@command.verb()
 @click.argument("id", metavar="ID")
-@click.pass_obj
 def revoke(terminal: Terminal, id: str) -> None:  # noqa: A002 - the argument's name
     """Take a token back; it stops at once."""
     asked(terminal, Clients.end, OWNER, id)

@@ -5,7 +5,7 @@ import asyncio
 import click
 import msgspec
 
-from clawdbot.cli.output import Terminal, explained, json_option, moment
+from clawdbot.cli.output import Terminal, Verbs, explained, json_option, moment
 from clawdbot.cli.service import Hand, asked, reached
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level
@@ -16,108 +16,95 @@ from clawdbot.panel.roles import Roles, Which
 from clawdbot.panel.second import Second
 from clawdbot.panel.users import Admit, Alter, Users
 
-
-@click.group()
-def command() -> None:
-    """List users and let strangers in."""
+command = Verbs()
 
 
-@command.command("list")
+@command.verb("list")
 @json_option
-@click.pass_obj
-def listed(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001 - click's calling convention
+def listed(terminal: Terminal) -> None:
     """List the users."""
     people = asked(terminal, Users.listed, OWNER)
     states = {False: terminal.say("active"), True: terminal.say("disabled")}
     rows = [(p.name, terminal.say(p.role), p.language, states[p.disabled]) for p in people]
-    terminal.listing(("Name", "Role", "Language", "State"), rows, people if as_json else None)
+    terminal.listing(("Name", "Role", "Language", "State"), rows, people)
 
 
-@command.command()
+@command.verb()
 @json_option
-@click.pass_obj
-def pairings(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
+def pairings(terminal: Terminal) -> None:
     """List the strangers who wait to be let in."""
     waiting = asked(terminal, Users.knocking)
     rows = [(k.name, k.platform, moment(k.expires_at), k.id) for k in waiting]
-    terminal.listing(("Name", "Platform", "Until", "Id"), rows, waiting if as_json else None)
+    terminal.listing(("Name", "Platform", "Until", "Id"), rows, waiting)
 
 
-@command.command()
+@command.verb()
 @click.argument("code")
 @click.option("--as", "as_user", default="", metavar="NAME", help="It is this user.")
 @click.option("--role", default=Level.MEMBER, show_default=True, help="The role of a new user.")
-@click.pass_obj
 def pair(terminal: Terminal, code: str, as_user: str, role: str) -> None:
     """Let a stranger in by the code that they were shown (or the id in `pairings`)."""
     person = asked(terminal, Users.admit, OWNER, code, Admit(user=as_user, role=role))
     click.echo(terminal.say("{name} is let in.", name=person.name))
 
 
-@command.command()
+@command.verb()
 @click.argument("code")
-@click.pass_obj
 def refuse(terminal: Terminal, code: str) -> None:
     """Send a stranger away by their code (or the id in `pairings`); they are told once."""
     knock = asked(terminal, Users.refuse, OWNER, code)
     click.echo(terminal.say("{name} is not let in.", name=knock.name or code))
 
 
-@command.command("set")
+@command.verb("set")
 @click.argument("name")
 @click.option("--role", default=None, help="A role; one that opens less ends all that they do.")
 @click.option("--disable/--enable", "disabled", default=None, help="Shut out at once, or not.")
-@click.pass_obj
 def change(terminal: Terminal, name: str, role: str | None, disabled: bool | None) -> None:  # noqa: FBT001
     """Give a user a role, or shut them out."""
     person = asked(terminal, Users.alter, OWNER, name, Alter(role=role, disabled=disabled))
     click.echo(f"{person.name}\t{terminal.say(person.role)}")
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
 @click.argument("tool", default="")
 @json_option
-@click.pass_obj
-def may(terminal: Terminal, name: str, tool: str, as_json: bool) -> None:  # noqa: FBT001
+def may(terminal: Terminal, name: str, tool: str) -> None:
     """Tell what a user may with every tool, or with one, and why: the policy's own answer."""
     rights = asked(terminal, Roles.rights_of, OWNER, name, Which(tool=tool))
-    explained(terminal, rights, as_json=as_json)
+    explained(terminal, rights)
 
 
-@command.command("reset-totp")
+@command.verb("reset-totp")
 @click.argument("name")
-@click.pass_obj
 def reset_totp(terminal: Terminal, name: str) -> None:
     """Remove the second factor of a user who lost it."""
     asked(terminal, Second.reset, OWNER, name)
     click.echo(terminal.say("{name} logs in with the password alone.", name=name))
 
 
-@command.command()
+@command.verb()
 @json_option
-@click.pass_obj
-def locked(terminal: Terminal, as_json: bool) -> None:  # noqa: FBT001
+def locked(terminal: Terminal) -> None:
     """List the names and addresses that wait after wrong passwords."""
     found = asked(terminal, Clients.locked)
     rows = [(each.key, str(each.failures), str(round(each.seconds))) for each in found]
-    terminal.listing(("Key", "Wrong tries", "Seconds left"), rows, found if as_json else None)
+    terminal.listing(("Key", "Wrong tries", "Seconds left"), rows, found)
 
 
-@command.command()
+@command.verb()
 @click.argument("key")
-@click.pass_obj
 def unlock(terminal: Terminal, key: str) -> None:
     """Let a name or an address (the key in `locked`) try again at once."""
     asked(terminal, Clients.lift, OWNER, key)
     click.echo(terminal.say("They may try again."))
 
 
-@command.command()
+@command.verb()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask for the name again.")
-@click.pass_obj
 def erase(terminal: Terminal, name: str, dry_run: bool, yes: bool) -> None:  # noqa: FBT001
     """Erase a person and all that is theirs, for good; what others wrote stays."""
     under_way = {each.id for each in asked(terminal, Erasing.carry_on) if not each.finished}
@@ -125,7 +112,7 @@ def erase(terminal: Terminal, name: str, dry_run: bool, yes: bool) -> None:  # n
         found = asked(terminal, Erasing.foretold, OWNER, name)
         counts = msgspec.structs.asdict(found.counts)
         rows = [(terminal.say(what.capitalize()), str(n)) for what, n in counts.items()]
-        terminal.listing(("What", "Count"), rows)
+        terminal.listing(("What", "Count"), rows, counts)
         if dry_run:
             return
         ask = terminal.say("This cannot be undone. Type the name to erase this person")

@@ -123,6 +123,7 @@ class Group(click.Group):
         command: object = module.command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
+        command.help = command.help or COMMANDS[cmd_name]
         _translate(command, self._terminal)
         return command
 

@@ -4,7 +4,6 @@ import re
 import resource
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -13,7 +12,8 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 import clawdbot
-from clawdbot.cli.commands import COMMANDS
+from clawdbot.cli.commands import COMMANDS, Group
+from clawdbot.cli.output import Terminal
 from clawdbot.domain.text import say
 from tests.fakes.command import fed, whole
 from tests.integration.cli.conftest import Run
@@ -186,8 +186,9 @@ def test_a_reader_who_leaves_is_told_nothing(environ: dict[str, str]) -> None:
 
 
 def _command(name: str) -> click.Command:
-    command = import_module(f"clawdbot.cli.cmd_{name.replace('-', '_')}").command
-    assert isinstance(command, click.Command)
+    group = Group(Terminal(home=Path("/nowhere"), language="en", environ={}))
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
     return command
 
 

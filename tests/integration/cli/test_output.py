@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clawdbot.cli.main import main
 from clawdbot.cli.output import Terminal
@@ -21,14 +22,14 @@ def terminal() -> Terminal:
 def test_a_listing_is_one_line_a_row(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.listing(HEADINGS, ROWS)
+    terminal.listing(HEADINGS, ROWS, [1, "a"])
     assert "ev\\x1b[2Jil\\n\\u202e\tguest\n张\towner\n" == capsys.readouterr().out
 
 
 def test_a_listing_is_json_where_asked(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.listing(HEADINGS, ROWS, [1, "a"])
+    replace(terminal, as_json=True).listing(HEADINGS, ROWS, [1, "a"])
     assert [1, "a"] == json.loads(capsys.readouterr().out)
 
 
