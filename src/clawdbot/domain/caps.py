@@ -43,5 +43,3 @@ class Caps(Struct, frozen=True, kw_only=True):
     edit_every_s: float = 1.0
     idempotent_send: bool = False
     pace: Pace | None = None
-    reply_window_s: float | None = None
-    redelivers: bool = True

@@ -14,17 +14,13 @@ from aiohttp import web
 from clawdbot.domain.errors import BadInput, Denied
 from clawdbot.domain.people import Level
 from clawdbot.domain.policy import Effect
-from clawdbot.gateway.control import Control
 from clawdbot.gateway.route import Caller
-from clawdbot.store.plugins import PLUGIN, SKILL
-from clawdbot.store.rights import Kept
 from clawdbot.tools import servers, skills, trust
-from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.described import Described
 from clawdbot.tools.manifest import Function
 from clawdbot.tools.plugins import Plugins, Ran
 from clawdbot.tools.servers import Servers
-from clawdbot.tools.skills import PLACE, Skills
+from clawdbot.tools.skills import Skills
 from clawdbot.tools.trust import Allowed, Trust
 
 P = TypeVar("P")
@@ -83,9 +79,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Additions:
     """The one list; `more` opens the parts."""
 
-    def __init__(self, control: Control, more: Callable[[], Awaitable[Iterable[object]]]) -> None:
+    def __init__(self, more: Callable[[], Awaitable[Iterable[object]]]) -> None:
         """Ask the parts with the first question: a service starts without them."""
-        self._with = control
         self._more = more
 
     async def listed(self) -> list[Entry]:
@@ -155,23 +150,13 @@ class Additions:
 
     async def distrust(self, caller: Caller, sort: Sort, name: str) -> None:
         """Turn one off: the trust and the standing yeses of it end, its files stay."""
-        by = _owns(caller)
-        if sort not in {Sort.PLUGIN, Sort.SKILL}:
+        by, parts = _owns(caller), {Sort.PLUGIN: Trust, Sort.SKILL: Skills}
+        if sort not in parts:
             raise BadInput("The settings decide whether this is there.")
         if not any((each.sort, each.name) == (sort, name) for each in await self.listed()):
             raise web.HTTPNotFound
-        row = (await self._part(Plugins)).rows.get(name)
-        names = {each.name for each in row.functions} if row else set()
-
-        def theirs(kept: Kept) -> bool:
-            named = PLACE in " ".join(kept.pattern.values())
-            return kept.tool in names if sort is Sort.PLUGIN else named
-
-        kind = PLUGIN if sort is Sort.PLUGIN else SKILL
-        kept = self._with
-        decisions = Decisions(kept.db, kept.clock, kept.audit.append, kind)
-        await decisions.withdraw(name, theirs, by=by)
-        await self.listed()  # which offers what is trusted now
+        part: Trust | Skills = await self._part(parts[sort])
+        await part.distrust(name, by=by)
 
     async def run(self, caller: Caller, name: str, wish: Wish) -> Ran:
         """Call a function of a trusted plugin as the owner who asks; files stay on this machine."""

@@ -59,7 +59,7 @@ def offered(
         overview=Overview(control=control, router=router, settings=settled.core, load=load),
         channels=Channels(configured, control.supervisor, client),
         models=Models(configured, router, control.db, control.clock),
-        additions=Additions(control, more),
+        additions=Additions(more),
         trail=Trail(control),
         reader=Reader(home),
         settings=Settings(configured, control),

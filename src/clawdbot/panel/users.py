@@ -159,12 +159,7 @@ def persons(change: Change, users: list[User]) -> list[Person]:
     seen, secured = people.seen(change.tx), people.secured(change.tx)
     accounts: dict[str, list[Account]] = {}
     for each in people.identities(change.tx, users[0].id if len(users) == 1 else ""):
-        account = Account(
-            platform=each.platform,
-            external=each.external,
-            name=each.name,
-            created_at=each.created_at,
-        )
+        account = msgspec.convert(each, Account, from_attributes=True)
         accounts.setdefault(each.user_id, []).append(account)
     return [
         Person(

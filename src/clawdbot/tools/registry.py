@@ -87,11 +87,6 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
         """Put it before the policy."""
         return Wish(manifest=self.tool.manifest, arguments=self.arguments)
 
-    @property
-    def has_effect(self) -> bool:
-        """Tell whether it does anything but read."""
-        return self.tool.read is None
-
     def planned(self, why: str = "", again: str = "") -> Planned:
         """Show it whole to whoever is asked."""
         manifest = self.tool.manifest

@@ -100,6 +100,11 @@ class Skills:
             raise BadInput("There is no skill of that name. See `clawdbot skill list`.")
         await self._refresh()
 
+    async def distrust(self, name: str, *, by: str = "") -> None:
+        """Take the trust in a skill back, and the standing yeses of all; its files stay."""
+        await self._decisions.withdraw(name, _runs_skills, by=by)
+        await self._refresh()
+
     async def binds(self) -> tuple[Bind, ...]:
         """Give what a box sees of the skills that may be used now."""
         await self._refresh()

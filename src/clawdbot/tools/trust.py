@@ -144,6 +144,11 @@ class Trust:
             raise BadInput(_UNKNOWN)
         await self._plugins.refresh()
 
+    async def distrust(self, name: str, *, by: str = "") -> None:
+        """Take the trust in a plugin back, and the standing yeses of it; its files stay."""
+        await self._decisions.withdraw(name, self._of(name), by=by)
+        await self._plugins.refresh()
+
     async def test(self, name: str) -> Tested:
         """Run a plugin's own tests, in a box without any right."""
         package = await asyncio.to_thread(packages.tests_of, _plain(name), self._folder)

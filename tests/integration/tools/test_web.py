@@ -68,7 +68,7 @@ def tools(client: Client, *hosts: str, **limits: int) -> tuple[Tool, ...]:
 async def use(found: tuple[Tool, ...], tool: str, **arguments: object) -> str:
     call = Call(id="0", tool=tool, arguments=json.dumps(arguments), source=Source.MODEL)
     ready = Registry(found).call(GRANT, call)
-    assert ready.has_effect
+    assert ready.tool.read is None
     assert ready.taint
     return (await ready.run()).decode()
 
