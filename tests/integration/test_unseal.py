@@ -32,7 +32,7 @@ channels:
 def loaded(tmp_path: Path) -> Loaded:
     (tmp_path / "clawdbot.yaml").write_text(SETTINGS)
     (tmp_path / "data").mkdir()
-    return load(tmp_path, {"TWO": "second"}, SECTIONS, language="en")
+    return load(tmp_path, {"TWO": "second"}, SECTIONS)
 
 
 def kept(loaded: Loaded, name: str, *origins: str) -> secrets.Sealed:

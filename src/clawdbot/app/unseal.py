@@ -11,11 +11,10 @@ from msgspec.structs import replace
 
 from clawdbot.config.key import MasterKey
 from clawdbot.config.load import Loaded
-from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.config.problems import Problems
 from clawdbot.domain.origin import origin_of
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Mcp
-from clawdbot.domain.text import say
 from clawdbot.store import secrets, sqlite
 from clawdbot.store.secrets import PREFIX, Sealed
 from clawdbot.store.vault import Vault
@@ -56,8 +55,7 @@ def unsealed(loaded: Loaded) -> Loaded:
         }
         for kind, accounts in loaded.channels.items()
     }
-    if opening.problems:
-        raise SettingsInvalid("\n".join(sorted(opening.problems)))
+    opening.problems.settle()
     return replace(
         loaded,
         core=msgspec.structs.replace(loaded.core, providers=providers, **opened),
@@ -70,7 +68,7 @@ class _Opening:
     """The secrets of one store, and what is wrong with what the settings want of them."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.problems: list[str] = []
+        self.problems = Problems()
         self.opened: list[Secret] = []
         self._loaded = loaded
         self._vault = Vault(MasterKey(loaded.home, loaded.environ))
@@ -93,12 +91,14 @@ class _Opening:
         row = self._rows.get(name)
         if row is None:
             self._say(
-                key, "there is no secret {name}; set it with `clawdbot secret set {name}`", name
+                key,
+                "{key}: there is no secret {name}; set it with `clawdbot secret set {name}`",
+                name,
             )
         elif address and not _bound(row, address):
             self._say(
                 key,
-                "the secret {name} is not bound to this address; set it again with --origin",
+                "{key}: the secret {name} is not bound to this address; set it again with --origin",
                 name,
             )
         else:
@@ -107,9 +107,7 @@ class _Opening:
         return Secret("")
 
     def _say(self, key: str, english: str, name: str) -> None:
-        where = self._loaded.origins.get(key, "default")
-        sentence = say(self._loaded.language, english, name=name)
-        self.problems.append(f"{where}: {key}: {sentence}")
+        self.problems.say(self._loaded.origins.get(key, "default"), english, key=key, name=name)
 
 
 def _named(section: msgspec.Struct) -> Iterator[tuple[str, str]]:

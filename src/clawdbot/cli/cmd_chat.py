@@ -52,7 +52,7 @@ def command(
 
 async def _there(terminal: Terminal, words: str, name: str) -> str:
     """Talk to the service that runs; tell how the answer ended."""
-    async with Local(home.socket(terminal.home)) as local:
+    async with Local(home.socket(terminal.home), terminal.language) as local:
         try:
             await local.call("POST", "/adopt", object, [host.person(terminal)])
         except NotRunning as error:

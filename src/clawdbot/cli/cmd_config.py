@@ -24,7 +24,7 @@ def check(terminal: Terminal) -> None:
     try:
         loaded = terminal.load()
     except SettingsInvalid as invalid:
-        value = {"valid": False, "problems": str(invalid).split("\n")}
+        value = {"valid": False, "problems": invalid.told(terminal.language)[0].split("\n")}
         raise terminal.failure(invalid, value) from invalid
     unsure = _unsure(terminal, loaded)
     value = {"valid": True, "problems": [], "warnings": unsure}

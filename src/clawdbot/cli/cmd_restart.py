@@ -21,7 +21,7 @@ def command(terminal: Terminal) -> None:
 
 
 async def _restarted(terminal: Terminal) -> str:
-    async with Local(home.socket(terminal.home)) as local:
+    async with Local(home.socket(terminal.home), terminal.language) as local:
         hand = Hand(local)
         before = await hand.ask(Control.status)
         await hand.ask(Control.restart)

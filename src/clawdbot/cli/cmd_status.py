@@ -29,7 +29,7 @@ def command(terminal: Terminal) -> None:
 
 
 async def _asked(terminal: Terminal) -> Status:
-    async with Local(home.socket(terminal.home)) as local:
+    async with Local(home.socket(terminal.home), terminal.language) as local:
         return await local.call("POST", "/status", Status, ())
 
 

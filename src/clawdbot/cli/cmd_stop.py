@@ -29,7 +29,7 @@ def command(terminal: Terminal) -> None:
 async def _stop(terminal: Terminal, pid: int) -> None:
     lock = terminal.home / "lock"
     try:
-        async with Local(home.socket(terminal.home)) as local:
+        async with Local(home.socket(terminal.home), terminal.language) as local:
             await local.call("POST", "/stop", object, ())
     except NotRunning:
         # It does not listen (yet, or any more), or is not the service but a command.

@@ -9,7 +9,6 @@ import msgspec
 from clawdbot.cli.output import Terminal, json_option
 from clawdbot.config.load import Loaded
 from clawdbot.domain.errors import ModelFailed, ModelUnset, first_line
-from clawdbot.domain.text import told
 from clawdbot.models.probe import Probe, probe
 from clawdbot.ops.lines import Redactor
 
@@ -27,8 +26,8 @@ def command(terminal: Terminal, *, provider: str, model: str) -> None:
         shown = asyncio.run(_probed(terminal, loaded, name, model))
     except ModelFailed as failure:
         cause = terminal.say(first_line(type(failure)))
-        known = str(failure) == first_line(type(failure))
-        detail = "" if known else told(terminal.language, str(failure))
+        detail, _ = failure.told(terminal.language)
+        detail = "" if detail == cause else detail
         kind, text = type(failure), f"{name}: {cause}\n{detail}".strip()
         about = {"provider": name, "failure": kind.__name__, "cause": cause, "detail": detail}
         raise terminal.failure(kind(text), about) from failure

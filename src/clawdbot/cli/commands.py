@@ -21,7 +21,7 @@ from clawdbot.cli.output import Terminal
 from clawdbot.config import home, load
 from clawdbot.domain.errors import Failure, first_line
 from clawdbot.domain.settings import Logs
-from clawdbot.domain.text import LANGUAGES, told
+from clawdbot.domain.text import LANGUAGES
 from clawdbot.ops.lines import Redactor, neutral
 
 COMMANDS = {
@@ -212,7 +212,7 @@ def _exit_codes(kind: type[Failure]) -> dict[int, str]:
 
 
 def _tell(terminal: Terminal, failure: Failure) -> None:
-    lines = [terminal.say("Error: {message}", message=told(terminal.language, str(failure)))]
+    lines = [terminal.say("Error: {message}", message=failure.told(terminal.language)[0])]
     if failure.remedy:
         lines.append(terminal.say(failure.remedy))
     for line in "\n".join(lines).split("\n"):

@@ -49,7 +49,7 @@ class Terminal(Struct, frozen=True, kw_only=True):
         """Read the settings; raises SettingsInvalid."""
         from clawdbot.app.sections import SECTIONS
 
-        return load.load(self.home, self.environ, SECTIONS, language=self.language)
+        return load.load(self.home, self.environ, SECTIONS)
 
     def say(self, english: str, /, **values: object) -> str:
         """Give a sentence in the user's language."""

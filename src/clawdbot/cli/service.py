@@ -87,7 +87,7 @@ def asked(
 @asynccontextmanager
 async def reached(terminal: Terminal) -> AsyncIterator[Hand]:
     """Reach the running service; without one, put its parts together here for a while."""
-    async with Local(home.socket(terminal.home)) as local:
+    async with Local(home.socket(terminal.home), terminal.language) as local:
         try:
             await Hand(local).ask(Control.status)
         except NotRunning:

@@ -36,7 +36,6 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     origins: dict[str, str]
     secrets: tuple[Secret, ...]
     home: Path
-    language: str
     environ: Mapping[str, str]
     sections: Sections
 
@@ -76,13 +75,11 @@ def load(
     environ: Mapping[str, str],
     sections: Sections,
     *,
-    language: str = "",
     replaced: Mapping[str, str] = MappingProxyType({}),
 ) -> Loaded:
     """Read, check and convert all sources; raises SettingsInvalid with a line for each problem.
 
-    `sections` are the channel kinds' structs, `language` is that of the problems (else the user's),
-    `replaced` are texts to try in place of files.
+    `sections` are the channel kinds' structs, `replaced` are texts to try in place of files.
     """
     problems = Problems()
     texts = {
@@ -94,10 +91,9 @@ def load(
     env_file = dotenv.parse(texts[ENV_FILE], ENV_FILE, problems)
     names, pair = sources.names(environ, env_file, problems, own_url=own_url)
     written = _merged(own, _yielding(ours) if pair else ours)
-    language = language or _language(written, environ)
     root = sources.substituted(Node(_with_defaults(written, pair), ""), names, problems)
     core, channels = _checked(_pairs(root), sections, problems)
-    problems.settle(language)
+    problems.settle()
     secrets: list[Secret] = []
     return Loaded(
         core=_convert(Core, core, secrets),
@@ -107,7 +103,6 @@ def load(
         },
         origins=dict(_origins(root)),
         secrets=tuple(secrets),
-        language=language,
         home=home,
         environ=environ,
         sections=sections,

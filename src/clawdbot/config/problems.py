@@ -7,14 +7,14 @@ from difflib import get_close_matches
 
 from msgspec import Struct, field
 
-from clawdbot.domain.errors import SettingsInvalid
+from clawdbot.domain.errors import SettingsInvalid, Told
 from clawdbot.domain.text import say
 
 
 class Problems(Struct, frozen=True):
-    """The list; each with its place (`clawdbot.yaml:3`), an English sentence and its values.
+    """The list; each with its place (`clawdbot.yaml:3`; or none), an English sentence, values.
 
-    A `reason` is the system's own words, which the catalogue knows too.
+    A `reason` is the system's own words and `this` what fits; the catalogue may know them too.
     """
 
     found: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -33,27 +33,31 @@ class Problems(Struct, frozen=True):
             names = ", ".join(sorted(known)) or "-"
             self.say(where, "{key}: unknown; known here: {names}", key=key, names=names)
 
-    def settle(self, language: str) -> None:
+    def settle(self) -> None:
         """Raise SettingsInvalid with a line for each problem, if any."""
-        if lines := self.lines(language):
-            faults = {
-                values["key"]: self._line(language, text, values)
-                .removeprefix(values["key"])
-                .lstrip(":： ")
-                for _, text, values in self.found
-                if "key" in values
-            }
-            raise SettingsInvalid("\n".join(lines), faults=faults)
+        if self.found:
+            raise SettingsInvalid(tell=self.told)
+
+    def told(self, language: str) -> Told:
+        """Tell the problems in a language: a line for each, and by the settings' keys."""
+        faults = {
+            values["key"]: self._line(language, text, values)
+            .removeprefix(values["key"])
+            .lstrip(":： ")
+            for _, text, values in self.found
+            if "key" in values
+        }
+        return "\n".join(self.lines(language)), faults
 
     def lines(self, language: str) -> list[str]:
         """Write a line for each problem, in the files' order."""
         return [
-            f"{where}: {self._line(language, text, values)}"
+            f"{where}: {self._line(language, text, values)}".removeprefix(": ")
             for where, text, values in sorted(self.found, key=lambda found: _order(found[0]))
         ]
 
     def _line(self, language: str, english: str, values: dict[str, str]) -> str:
-        spoken = {name: say(language, v) if name == "reason" else v for name, v in values.items()}
+        spoken = {k: say(language, v) if k in {"reason", "this"} else v for k, v in values.items()}
         return say(language, english, **spoken)
 
 

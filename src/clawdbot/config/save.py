@@ -12,9 +12,7 @@ from clawdbot.config.home import write
 from clawdbot.config.load import ENV_FILE, OUR_FILE, Loaded, load
 from clawdbot.config.problems import Problems
 from clawdbot.config.tree import Node
-from clawdbot.domain.errors import SettingsInvalid
 from clawdbot.domain.settings import Value
-from clawdbot.domain.text import say
 
 
 def prepared(
@@ -26,7 +24,7 @@ def prepared(
     """
     for name in forget:
         if loaded.environ.get(name):
-            raise _fixed(loaded, name, "environment")
+            _refuse_fixed(name, "environment")
     texts = _texts(loaded, values, forget)
     tried(loaded, texts)
 
@@ -46,9 +44,7 @@ def imagined(loaded: Loaded, values: Mapping[str, Value]) -> Loaded:
 
 def tried(loaded: Loaded, texts: Mapping[str, str]) -> Loaded:
     """Load the settings with texts in place of files; raises SettingsInvalid."""
-    return load(
-        loaded.home, loaded.environ, loaded.sections, language=loaded.language, replaced=texts
-    )
+    return load(loaded.home, loaded.environ, loaded.sections, replaced=texts)
 
 
 def _texts(loaded: Loaded, values: Mapping[str, Value], forget: Collection[str]) -> dict[str, str]:
@@ -63,21 +59,16 @@ def _texts(loaded: Loaded, values: Mapping[str, Value], forget: Collection[str])
     for key, value in values.items():
         origin = loaded.origins.get(key, "default")
         if not origin.startswith((OUR_FILE, "default")):
-            raise _fixed(loaded, key, origin)
+            _refuse_fixed(key, origin)
         _put(root, key.split("."), value)
     texts[OUR_FILE] = yaml.safe_dump(root, allow_unicode=True, sort_keys=False)
     return texts
 
 
-def _fixed(loaded: Loaded, key: str, origin: str) -> SettingsInvalid:
-    return SettingsInvalid(
-        say(
-            loaded.language,
-            "{key} is fixed by {origin}. Change it there.",
-            key=key,
-            origin=origin,
-        )
-    )
+def _refuse_fixed(key: str, origin: str) -> None:
+    problems = Problems()
+    problems.say("", "{key} is fixed by {origin}. Change it there.", key=key, origin=origin)
+    problems.settle()
 
 
 def _plain(node: Node) -> object:

@@ -41,7 +41,12 @@ Failure
         ModelUnset             no such provider or route, or one without an address
 """
 
+from collections.abc import Callable
 from typing import ClassVar
+
+from clawdbot.domain import text
+
+Told = tuple[str, dict[str, str]]
 
 
 class Failure(Exception):  # noqa: N818 - names say what happened, not that it is an error
@@ -56,6 +61,10 @@ class Failure(Exception):  # noqa: N818 - names say what happened, not that it i
         super().__init__(message or first_line(type(self)))
         self.after = after
 
+    def told(self, language: str) -> Told:
+        """Tell it in the language of whoever reads it; of settings also by their keys."""
+        return text.told(language, str(self)), {}
+
 
 def first_line(kind: type[Failure]) -> str:
     """Give the sentence that a user reads for a kind of failure."""
@@ -63,17 +72,18 @@ def first_line(kind: type[Failure]) -> str:
 
 
 class SettingsInvalid(Failure):
-    """The settings are not valid. Run `clawdbot config check`.
-
-    `faults` tells by the settings' keys what is wrong, where that is known.
-    """
+    """The settings are not valid. Run `clawdbot config check`."""
 
     exit_code = 78
 
-    def __init__(self, message: str = "", *, faults: dict[str, str] | None = None) -> None:
-        """Carry the message and the faults."""
-        super().__init__(message)
-        self.faults = faults or {}
+    def __init__(self, message: str = "", *, tell: Callable[[str], Told] | None = None) -> None:
+        """Carry the message, or what tells it in a language."""
+        super().__init__(tell("en")[0] if tell else message)
+        self._tell = tell or super().told
+
+    def told(self, language: str) -> Told:
+        """Tell it in the language of whoever reads it, also by the settings' keys."""
+        return self._tell(language)
 
 
 class HomeLocked(Failure):

@@ -28,6 +28,7 @@ from clawdbot.domain.errors import (
 )
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Gateway
+from clawdbot.domain.text import language_of
 from clawdbot.gateway.body import API, LANGUAGE, form, problem
 from clawdbot.gateway.logins import CHAT, Login, Logins, TooManyTries
 from clawdbot.gateway.route import Caller, Permission, Route
@@ -137,8 +138,8 @@ class Server:
                 if route.page is not None:
                     raise web.HTTPSeeOther("/login")
                 raise web.HTTPUnauthorized
-            if caller.user is not None:
-                request[LANGUAGE] = caller.user.language
+            wanted = language_of(request.headers.get("Accept-Language", ""))
+            request[LANGUAGE] = caller.user.language if caller.user is not None else wanted
             try:
                 open_ = route.permission is Permission.PUBLIC or _FIRST.match(request.path)
                 if caller.short and not open_:
@@ -152,7 +153,7 @@ class Server:
             except Failure as error:
                 if route.page is None:
                     raise
-                return route.page(request, caller, _status(error), str(error))
+                return route.page(request, caller, _status(error), error.told(request[LANGUAGE])[0])
 
         return handle
 
@@ -207,12 +208,12 @@ class Server:
             except Failure as error:
                 # Our own command line raises it again by its name.
                 named = {"X-Failure": type(error).__name__} if local else {}
+                language = request.get(LANGUAGE, "en")
+                (words, faults), kind = error.told(language), type(error).__name__
                 if request.path.startswith(API):
-                    faults = error.faults if isinstance(error, SettingsInvalid) else None
-                    kind = type(error).__name__
-                    response = problem(request, _status(error), kind, str(error), faults)
+                    response = problem(request, _status(error), kind, words, faults)
                 else:
-                    response = web.Response(status=_status(error), text=str(error), headers=named)
+                    response = web.Response(status=_status(error), text=words, headers=named)
             except Exception:  # noqa: BLE001 - bulkhead: one request's fault is not the others'
                 self._log.exception("request failed", method=request.method, path=request.path)
                 self._bus.tell("requests_failed")

@@ -42,15 +42,16 @@ class Socket:
 
 
 class Local:
-    """What a command has of the service, while its `async with` block runs."""
+    """What a command has of the service, in its user's language, while its `async with` runs."""
 
-    def __init__(self, socket: str) -> None:
-        self._path = socket
+    def __init__(self, socket: str, language: str = "en") -> None:
+        self._path, self._language = socket, language
 
     async def __aenter__(self) -> Self:
         """Get ready; connects with the first request."""
         self._session = aiohttp.ClientSession(
             "http://local",
+            headers={"Accept-Language": self._language},
             connector=aiohttp.UnixConnector(self._path),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=ANSWER_S),

@@ -201,7 +201,7 @@ def record(verdict: Verdict, language: str) -> Finding:
 
 def failed(area: str, error: Failure, language: str) -> Finding:
     """Tell of a part that could not even be looked at."""
-    text, remedy = told(language, str(error)), told(language, error.remedy)
+    text, remedy = error.told(language)[0], told(language, error.remedy)
     return Finding(area=area, ok=False, text=text, remedy=remedy)
 
 

@@ -1,10 +1,12 @@
 """`clawdbot config`: valid or every problem, what is in force and from where."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.command import running, scripted
 from tests.integration.cli.conftest import Run
 from tests.patience import PATIENCE_S
 
@@ -148,3 +150,25 @@ def test_a_setting_is_changed_as_its_page_does(run: Run, home: Path) -> None:
     assert "logs.file_mb\t7" in run("config", "show", "logs").stdout
     assert 78 == run("config", "set", "logs.files", "many").returncode
     assert 65 == run("config", "set", "logs.fils", "1").returncode
+
+
+def test_a_fault_is_told_in_the_language_of_the_command(
+    run: Run, home: Path, environ: dict[str, str]
+) -> None:
+    scripted(home)
+    with (home / "clawdbot.yaml").open("a") as file:
+        file.write("language: en\nlogs: {file_mb: 7}\n")
+    assert 0 == run("setup", "--name", "Ada").returncode
+
+    def refused() -> list[str]:
+        wishes = (("turns.seconds", "soon"), ("logs.file_mb", "8"), ("logs.level", "loud"))
+        done = [run("--lang", "zh", "config", "set", *wish) for wish in wishes]
+        assert [78, 78, 78] == [each.returncode for each in done]
+        return [each.stderr for each in done]
+
+    alone = refused()
+    assert all(word in text for word, text in zip(("应为", "固定", "应为"), alone, strict=True))
+    assert not [text for text in alone if re.search(r"[A-Za-z]{2,} [a-z]{2,}", text)]
+    with running(environ):
+        assert alone == refused()
+        assert "expected 30s" in run("config", "set", "turns.seconds", "soon").stderr

@@ -98,7 +98,7 @@ def test_settings_name_a_secret_and_a_missing_or_foreign_one_is_told(
         assert f"{place}: there is no secret model; set it with `clawdbot secret set model`" in (
             done.stderr
         )
-    assert f"{place}: 没有名为 model 的密钥" in run("--lang", "zh", "start").stderr
+    assert f"{place}：没有名为 model 的密钥" in run("--lang", "zh", "start").stderr
     fed(environ, CANARY, "secret", "set", "model", "--origin", "https://elsewhere.test")
     done = run("test-model", "--provider", "local")
     assert 78 == done.returncode

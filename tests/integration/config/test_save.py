@@ -78,7 +78,7 @@ def test_what_is_fixed_elsewhere_is_refused_with_its_place(loaded: Loaded) -> No
     own = loaded.home / "clawdbot.yaml"
     own.write_text("language: zh\n")
     environ = {PAIR[0]: "https://m.test", PAIR[1]: "key"}
-    fixed = load(loaded.home, environ, {}, language="en")
+    fixed = load(loaded.home, environ, {})
     with pytest.raises(SettingsInvalid, match=r"language is fixed by clawdbot\.yaml:1\. Change"):
         prepared(fixed, {"language": "en"})
     with pytest.raises(SettingsInvalid, match=r"providers\.external\.url is fixed by environment"):

@@ -43,7 +43,7 @@ def test_what_was_expected_is_said(expected: str, kind: object) -> None:
     problems = Problems()
     plain(kind, WRONG, "key", problems)
     with pytest.raises(SettingsInvalid) as caught:
-        problems.settle("en")
+        problems.settle()
     assert f"f:1: key: expected {expected}" == str(caught.value)
 
 
@@ -63,5 +63,5 @@ def test_a_fault_is_told_by_its_key_without_it(language: str, fault: str) -> Non
     problems = Problems()
     problems.say("settings.yaml:1", "{key}: missing", key="tools.x.per_hour")
     with pytest.raises(SettingsInvalid) as found:
-        problems.settle(language)
-    assert {"tools.x.per_hour": fault} == found.value.faults
+        problems.settle()
+    assert {"tools.x.per_hour": fault} == found.value.told(language)[1]

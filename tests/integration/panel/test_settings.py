@@ -3,6 +3,7 @@
 Covers clawdbot.panel.settings, clawdbot.panel.support and clawdbot.ops.values.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -180,6 +181,28 @@ async def test_secrets_with_names_go_in_and_are_forgotten(short_home: Path) -> N
         assert 204 == (await browser.call("DELETE", "/settings/mcp.servers/time")).status
     async with opened(short_home) as (_, browser):
         assert [] == msgspec.json.decode((await browser.call("GET", "/secrets")).text)
+
+
+async def test_a_fault_is_told_in_the_readers_language(short_home: Path) -> None:
+    async with opened(short_home) as (_, browser):
+        assert 200 == (await browser.call("PATCH", "/me", {"language": "zh"})).status
+        assert "en" == of((await sections(browser))[""], "language").value
+        wishes: list[tuple[str, JSON, str]] = [
+            ("PUT", {"section": "turns", "settings": {"tokens": 0, "seconds": "soon"}}, "应为"),
+            ("PUT", {"section": "turns", "settings": {"steps": 9}}, "固定"),
+            ("PUT", {"settings": {"timezone": "Mars/Base"}}, "时区"),
+            ("PUT", {"settings": {"language": "${HOME}"}}, "clawdbot.yaml"),
+            ("PUT", {"section": "search", "settings": {"url": "ftp://x"}}, "应为"),
+            ("PUT", {"section": "nothing", "settings": {}}, "没有"),
+            ("POST", {"section": "tools", "name": "shell", "settings": {}}, "缺少"),
+            ("POST", {"section": "tools", "name": "a b", "settings": {}}, "名称"),
+        ]
+        for method, wish, words in wishes:
+            refused = msgspec.json.decode((await browser.call(method, "/settings", wish)).text)
+            read = [refused["detail"], *refused.get("faults", {}).values()]
+            assert 400 == refused["status"], wish
+            assert all(words in text for text in read), read
+            assert not [text for text in read if re.search(r"[A-Za-z]{2,} [a-z]{2,}", text)]
 
 
 async def test_a_fault_is_told_by_its_key_and_nothing_is_half_saved(short_home: Path) -> None:
