@@ -107,10 +107,13 @@ class Control(Custody, kw_only=True):
         """Begin now."""
         self.since = self.clock.now()
 
-    async def status(self, *, waits: bool = True) -> Status:
-        """Tell how the service fares; of boxes only what it knows unless it `waits` for a try."""
-        if waits:
-            self.boxes = await self.sandbox().mechanisms()
+    async def status(self) -> Status:
+        """Tell how the service fares."""
+        self.boxes = await self.sandbox().mechanisms()
+        return await self.glance()
+
+    async def glance(self) -> Status:
+        """Tell it at once: nothing of boxes while nobody has tried them."""
         now = self.clock.now()
 
         def look(tx: Tx) -> Status:

@@ -154,7 +154,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     async def glance(self) -> Condition:
         """Tell it at once: nothing of boxes while nobody has tried them."""
-        return await self._condition(await self.control.status(waits=False))
+        return await self._condition(await self.control.glance())
 
     async def _condition(self, status: Status) -> Condition:
         now = self.control.clock.now()

@@ -27,6 +27,12 @@ async def test_a_change_takes_a_struct_and_gives_nothing(browser: Browser) -> No
     assert "s3cret" not in listed
 
 
+async def test_what_is_read_needs_no_more_than_its_path(browser: Browser) -> None:
+    for path in {e.path for e in OPERATIONS if e.method == "GET" and "{" not in e.path}:
+        asked = f"{path}?words=hello" if path == "/search" else path
+        assert (asked, 200) == (asked, (await browser.call("GET", asked)).status)
+
+
 async def test_a_query_is_read_by_its_types(browser: Browser) -> None:
     assert 200 == (await browser.call("GET", "/audit?most=5&user=")).status
     wrong = await browser.call("GET", "/audit?most=many")
