@@ -15,7 +15,7 @@ from clawdbot import __version__
 from clawdbot.domain.approval import Verb
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.people import Level, User
-from clawdbot.domain.ports import Tx
+from clawdbot.domain.ports import Health, Tx
 from clawdbot.gateway.approvals import Question, press, waiting
 from clawdbot.gateway.body import decoded, json, read
 from clawdbot.gateway.custody import Custody
@@ -32,15 +32,11 @@ if TYPE_CHECKING:
     from clawdbot.sandbox.run import Sandbox
 
 
-class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelStatus(Health, frozen=True, kw_only=True):
     """How a channel account fares."""
 
     kind: str
     account: str
-    up: bool
-    reason: str
-    remedy: str
-    paused: bool = False
 
 
 class Undelivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,14 +242,7 @@ def terminal(control: Control, sockets: Sockets) -> Route:
 
 def _channels(supervisor: Supervisor) -> tuple[ChannelStatus, ...]:
     return tuple(
-        ChannelStatus(
-            kind=kind,
-            account=account,
-            up=health.up,
-            reason=health.reason,
-            remedy=health.remedy,
-            paused=health.paused,
-        )
+        ChannelStatus(kind=kind, account=account, **msgspec.structs.asdict(health))
         for (kind, account), health in supervisor.report().items()
     )
 
