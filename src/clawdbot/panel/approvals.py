@@ -14,19 +14,15 @@ from clawdbot.gateway.body import form
 from clawdbot.gateway.conversations import CHANNEL
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.pages import page, to
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 from clawdbot.panel.shell import framed
 from clawdbot.store import rights
 
 _PAST_MOST = 50
 
 
-class Approvals:
+class Approvals(Pages):
     """The page of questions and its answers."""
-
-    def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
-        self._with = panel
 
     async def show(self, request: web.Request, caller: Caller) -> web.Response:
         """Show what waits and what was decided."""

@@ -11,7 +11,7 @@ from clawdbot.domain.people import User
 from clawdbot.domain.ports import Tx
 from clawdbot.gateway.custody import Shown
 from clawdbot.gateway.route import Caller
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 from clawdbot.panel.shell import framed
 from clawdbot.store import audit
 from clawdbot.store.audit import Checkpoint, Query
@@ -20,12 +20,8 @@ _PAGE = 50
 _EXPORTED = 500
 
 
-class AuditPages:
+class AuditPages(Pages):
     """The page and its download."""
-
-    def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
-        self._with = panel
 
     async def show(self, request: web.Request, caller: Caller) -> web.Response:
         """Show the newest rows that fit, or those behind a row."""

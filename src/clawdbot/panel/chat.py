@@ -15,7 +15,7 @@ from clawdbot.gateway.history import History, Line
 from clawdbot.gateway.route import Caller
 from clawdbot.gateway.ws import Connection
 from clawdbot.panel.pages import html, moments, page, to
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 from clawdbot.panel.shell import places
 from clawdbot.panel.users import Admit
 from clawdbot.store import rights
@@ -29,11 +29,8 @@ _HEADERS = {
 _NOTHING = History(title="", lines=(), waiting=(), upto=0, earlier=0)
 
 
-class Chat:
+class Chat(Pages):
     """Pages and fragments of the conversations of whoever asks; nobody else's."""
-
-    def __init__(self, panel: Panel) -> None:
-        self._with = panel
 
     async def begin(self, request: web.Request, caller: Caller) -> web.Response:
         """Show a new conversation; it exists once something is said in it."""

@@ -19,7 +19,7 @@ from clawdbot.gateway.server import peer_of
 from clawdbot.gateway.setup import Answers, Finding
 from clawdbot.panel.invitations import Join
 from clawdbot.panel.pages import language_for, page, to
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,11 +30,8 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     check: str = ""
 
 
-class Entry:
+class Entry(Pages):
     """Pages for whoever is not logged in, and the way out."""
-
-    def __init__(self, panel: Panel) -> None:
-        self._with = panel
 
     async def home(self, _: web.Request, caller: Caller) -> web.Response:
         """Send everybody where they belong."""

@@ -42,3 +42,11 @@ class Panel(Struct, frozen=True, kw_only=True):
     def logins(self) -> Logins:
         """Give the log-ins."""
         return self.staff.logins
+
+
+class Pages:
+    """Pages that are made of the panel's parts."""
+
+    def __init__(self, panel: Panel) -> None:
+        """Serve with them."""
+        self._with = panel

@@ -16,7 +16,7 @@ from clawdbot.gateway.logins import CHAT, PASSWORD_MIN
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.entry import zones
 from clawdbot.panel.pages import page
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 from clawdbot.panel.reasons import DEEDS
 from clawdbot.panel.roles import Explained, RoleShown, Which
 from clawdbot.panel.shell import framed
@@ -36,12 +36,8 @@ _SYSTEMS = (
 _LOOKS = {"allow": ("good", "Allowed"), "ask": ("warn", "Asks"), "deny": ("bad", "Not allowed")}
 
 
-class People:
+class People(Pages):
     """Pages of whoever looks after people, and everybody's own."""
-
-    def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
-        self._with = panel
 
     async def listed(self, request: web.Request, caller: Caller) -> web.Response:
         """Show who there is, who knocks, who is invited, who is locked out."""

@@ -6,18 +6,16 @@ from aiohttp import web
 from clawdbot.domain.errors import BadInput
 from clawdbot.domain.text import say
 from clawdbot.gateway.route import Caller
+from clawdbot.ops.lines import LEVELS
+from clawdbot.ops.reading import Wanted
 from clawdbot.panel.models import Period
 from clawdbot.panel.overview import FIRST_TOKEN_MS, short
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 from clawdbot.panel.shell import PLACES, framed
 
 
-class Places:
+class Places(Pages):
     """Pages, each open by its area."""
-
-    def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
-        self._with = panel
 
     async def overview(self, request: web.Request, caller: Caller) -> web.Response:
         """Show how the service fares; the next steps lead only where the caller may go."""
@@ -50,3 +48,20 @@ class Places:
             used = await models.used(Period())
         values = {"known": await models.known(), "used": used, "fault": fault, "short": short}
         return await framed(self._with, "models", request, caller, values)
+
+    async def logs(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show the last lines of the log that fit."""
+        asked = {key: value for key, value in request.query.items() if value}
+        try:
+            wanted = msgspec.convert(asked, Wanted, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadInput(str(error)) from error
+        lines = await self._with.offered.reader.lines(wanted)
+        values = {"lines": lines, "asked": wanted, "levels": LEVELS}
+        return await framed(self._with, "logs", request, caller, values)
+
+    async def settings(self, request: web.Request, caller: Caller) -> web.Response:
+        """Show every setting, and the names of the secrets."""
+        settings, control = self._with.offered.settings, self._with.control
+        values = {"sections": await settings.listed(), "secrets": await control.secrets()}
+        return await framed(self._with, "settings", request, caller, values)

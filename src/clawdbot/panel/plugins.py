@@ -13,19 +13,15 @@ from clawdbot.domain.people import Level
 from clawdbot.gateway.route import Caller
 from clawdbot.ops.reading import Wanted
 from clawdbot.panel.additions import About, Sort
-from clawdbot.panel.parts import Panel
+from clawdbot.panel.parts import Pages
 from clawdbot.panel.shell import framed
 from clawdbot.tools.manifest import Function, Parameter
 
 _SHAPES = {"integer": "number", "number": "number", "boolean": "switch", "array": "list"}
 
 
-class Plugins:
+class Plugins(Pages):
     """The list, and a page each."""
-
-    def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
-        self._with = panel
 
     async def show(self, request: web.Request, caller: Caller) -> web.Response:
         """Show what is there and what was allowed in advance."""

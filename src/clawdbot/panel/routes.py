@@ -9,7 +9,6 @@ from clawdbot.panel.approvals import Approvals
 from clawdbot.panel.auditing import AuditPages
 from clawdbot.panel.chat import Chat
 from clawdbot.panel.entry import Entry
-from clawdbot.panel.logs import Logs
 from clawdbot.panel.pages import fault, static
 from clawdbot.panel.parts import Panel
 from clawdbot.panel.people import People
@@ -69,7 +68,6 @@ def routes(panel: Panel) -> tuple[Route, ...]:
 def _areas(panel: Panel, people: People) -> tuple[Route, ...]:
     """Serve what a role opens, area by area."""
     places, plugins, audit = Places(panel), Plugins(panel), AuditPages(panel)
-    support = Support(panel)
     shown: dict[tuple[str, Area], Handler] = {
         ("/overview", Area.OVERVIEW): places.overview,
         ("/channels", Area.CHANNELS): places.channels,
@@ -81,9 +79,9 @@ def _areas(panel: Panel, people: People) -> tuple[Route, ...]:
         (f"/plugins/{_NAME}", Area.PLUGINS): plugins.one,
         ("/audit", Area.AUDIT): audit.show,
         ("/audit/export", Area.AUDIT): audit.export,
-        ("/logs", Area.LOGS): Logs(panel).show,
-        ("/settings", Area.SETTINGS): support.show,
-        ("/settings/support", Area.SETTINGS): support.bundle,
+        ("/logs", Area.LOGS): places.logs,
+        ("/settings", Area.SETTINGS): places.settings,
+        ("/settings/support", Area.SETTINGS): Support(panel).bundle,
         ("/components", Area.SETTINGS): partial(framed, panel, "components", values={}),
     }
     tables = (

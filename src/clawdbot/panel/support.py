@@ -1,4 +1,4 @@
-"""The page of the settings, and the support bundle: facts for whoever helps, nothing secret.
+"""The support bundle: facts for whoever helps, nothing secret.
 
 All of the bundle passes the log's own redaction, with every secret that the service runs with.
 """
@@ -15,24 +15,13 @@ from clawdbot.gateway.control import Status
 from clawdbot.gateway.route import Caller
 from clawdbot.ops.lines import cleaned
 from clawdbot.ops.reading import Wanted
-from clawdbot.panel.parts import Panel
-from clawdbot.panel.shell import framed
+from clawdbot.panel.parts import Pages
 
 _LINES = 500
 
 
-class Support:
-    """The page and its download."""
-
-    def __init__(self, panel: Panel) -> None:
-        """Serve with the panel's parts."""
-        self._with = panel
-
-    async def show(self, request: web.Request, caller: Caller) -> web.Response:
-        """Show every setting, and the names of the secrets."""
-        settings, control = self._with.offered.settings, self._with.control
-        values = {"sections": await settings.listed(), "secrets": await control.secrets()}
-        return await framed(self._with, "settings", request, caller, values)
+class Support(Pages):
+    """The download."""
 
     async def bundle(self, _: web.Request, caller: Caller) -> web.Response:
         """Give versions, findings, settings and channels; the log to whom it is open."""

@@ -1,6 +1,6 @@
 """The log's page: last lines that fit, newest first, as text, for whom it is open alone.
 
-Covers clawdbot.panel.logs, clawdbot.ops.reading.
+Covers clawdbot.panel.places, clawdbot.ops.reading.
 """
 
 import json
