@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from clawdbot.config.key import MasterKey
 from clawdbot.config.load import Loaded
 from clawdbot.config.problems import Problems
-from clawdbot.domain.origin import origin_of
+from clawdbot.domain.origin import place_of
 from clawdbot.domain.secret import Secret
 from clawdbot.domain.settings import Mcp
 from clawdbot.store import secrets, sqlite
-from clawdbot.store.secrets import PREFIX, Sealed
+from clawdbot.store.secrets import PREFIX
 from clawdbot.store.vault import Vault
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -95,7 +95,7 @@ class _Opening:
                 "{key}: there is no secret {name}; set it with `clawdbot secret set {name}`",
                 name,
             )
-        elif address and not _bound(row, address):
+        elif address and place_of(address) not in row.bound:
             self._say(
                 key,
                 "{key}: the secret {name} is not bound to this address; set it again with --origin",
@@ -118,10 +118,3 @@ def _named(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
         for key, each in {field: value, **{f"{field}.{n}": v for n, v in by_name.items()}}.items():
             if isinstance(each, Secret) and each.reveal().startswith(PREFIX):
                 yield key, each.reveal().removeprefix(PREFIX)
-
-
-def _bound(row: Sealed, address: str) -> bool:
-    try:
-        return origin_of(address) in row.bound
-    except ValueError:
-        return False

@@ -27,3 +27,11 @@ def origin_of(address: str) -> str:
         raise ValueError(address)
     place = f"{scheme}://{found['host'].lower()}"
     return place if port == _PORTS[scheme] else f"{place}:{port}"
+
+
+def place_of(address: str) -> str:
+    """Give an address's origin, or nothing where it has none."""
+    try:
+        return origin_of(address)
+    except ValueError:
+        return ""

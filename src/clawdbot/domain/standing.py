@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from clawdbot.domain.approval import canonical, written
 from clawdbot.domain.binding import Sink, SinkKind
-from clawdbot.domain.origin import origin_of
+from clawdbot.domain.origin import place_of
 
 ANYTHING = "*"
 # In place of an argument's name: all arguments, as JSON, and no others.
@@ -69,15 +69,8 @@ def _fits(pattern: str, kind: SinkKind | None, value: object) -> bool:
     if isinstance(value, list | tuple) and kind is not SinkKind.COMMAND:
         return all(_fits(pattern, kind, one) for one in value)
     words = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    if kind is SinkKind.URL and pattern.count("/") == 2 and _origin(words) == pattern.lower():
+    if kind is SinkKind.URL and pattern.count("/") == 2 and place_of(words) == pattern.lower():
         return True
     if kind is SinkKind.PATH and pattern.endswith("/") and ".." not in words.split("/"):
         return words.startswith(pattern)
     return words == pattern
-
-
-def _origin(url: str) -> str:
-    try:
-        return origin_of(url)
-    except ValueError:
-        return ""

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 import msgspec
 
 from clawdbot.domain.errors import BadInput, Denied
-from clawdbot.domain.origin import origin_of
+from clawdbot.domain.origin import place_of
 from clawdbot.domain.people import Level, User
 from clawdbot.domain.ports import Clock, Db, Tx
 from clawdbot.domain.settings import Value
@@ -150,17 +150,10 @@ def _check(answers: Answers) -> None:
         raise BadInput("There is no such language.")
     if answers.timezone not in available_timezones():
         raise BadInput(say(language, "There is no time zone {name}.", name=answers.timezone))
-    if answers.endpoint and not _is_place(answers.endpoint):
+    if answers.endpoint and not place_of(answers.endpoint):
         raise BadInput(say(language, "An endpoint's address begins with https:// or http://."))
     if answers.key and not answers.endpoint:
         raise BadInput(say(language, "A model key needs its endpoint's address."))
-
-
-def _is_place(address: str) -> bool:
-    try:
-        return bool(origin_of(address))
-    except ValueError:
-        return False
 
 
 def _use(tx: Tx, code: str, now: float) -> None:

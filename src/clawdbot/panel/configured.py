@@ -12,7 +12,7 @@ import msgspec
 from msgspec import NODEFAULT, inspect
 
 from clawdbot.domain.errors import BadInput
-from clawdbot.domain.origin import origin_of
+from clawdbot.domain.origin import place_of
 from clawdbot.domain.people import User
 from clawdbot.domain.ports import Channel
 from clawdbot.domain.secret import Secret
@@ -224,7 +224,8 @@ def changes(before: tuple[Setting, ...], given: Given) -> tuple[dict[str, Value]
         if (value := _value(flat[key])) != (_value(each.value))
     }
     dropped: dict[str, Value] = {key: None for key in named if flat[key] is None}
-    moved = _origin(address(before, changed)) != _origin(address(before, {}))
+    now, then = address(before, changed), address(before, {})
+    moved = now != then and (not place_of(now) or place_of(now) != place_of(then))
     if moved and set(_kept(before)) - secrets.keys() - dropped.keys():
         raise BadInput("A key is sent to no other address than it was given for. Type it anew.")
     return changed | dropped, secrets
@@ -302,13 +303,6 @@ def _value(value: object) -> Value:
             return [str(each) for each in value] or None
         case _:
             return str(value) if value else None
-
-
-def _origin(where: str) -> str:
-    try:
-        return origin_of(where) if where else ""
-    except ValueError:
-        return where
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

@@ -44,19 +44,11 @@ class Line(RemoteConnection):
         data = frames.framed(json.dumps(whole).encode())
         while data:
             data = data[self._line.send(data) :]
-        answer = json.loads(self._exactly(int.from_bytes(self._exactly(frames.HEAD), "big")))
+        head = frames.exactly(frames.HEAD, self._line.recv)
+        answer = json.loads(frames.exactly(int.from_bytes(head, "big"), self._line.recv))
         if answer["status"] == 200:
             return {"value": answer["value"]}
         return {"status": answer["status"], "value": json.dumps({"value": answer["value"]})}
-
-    def _exactly(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            piece = self._line.recv(size - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return bytes(data)
 
 
 class Element(WebElement):

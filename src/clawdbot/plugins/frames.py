@@ -14,6 +14,8 @@ worker  {"is": "manifest", "functions": [...]}          once, after the plugin w
 The end of the stream tells a worker to end.
 """
 
+from collections.abc import Callable
+
 HEAD = 4
 MOST = 1 << 20
 PIECE = 1 << 19  # of a file, before base64
@@ -36,3 +38,13 @@ def length(head: bytes) -> int:
     if size > MOST:
         raise OversizedError(size)
     return size
+
+
+def exactly(size: int, receive: Callable[[int], bytes]) -> bytes:
+    """Receive so many bytes, piece by piece; raises EOFError where the stream ends before."""
+    data = bytearray()
+    while len(data) < size:
+        if not (piece := receive(size - len(data))):
+            raise EOFError
+        data += piece
+    return bytes(data)

@@ -17,6 +17,7 @@ import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Coroutine
 from fcntl import F_SETFL, F_SETOWN, fcntl
+from functools import partial
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from io import TextIOBase
@@ -256,19 +257,12 @@ def _send(frame: dict[str, object]) -> None:
 
 def _receive() -> dict[str, object] | None:
     """Wait for a frame; None at the end of the stream."""
-    head = _exactly(frames.HEAD)
-    body = _exactly(frames.length(head)) if head else b""
-    return dict(json.loads(body)) if body else None
-
-
-def _exactly(size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        piece = os.read(_CHANNEL, size - len(data))
-        if not piece:
-            return b""
-        data += piece
-    return data
+    receive = partial(os.read, _CHANNEL)
+    try:
+        head = frames.exactly(frames.HEAD, receive)
+        return dict(json.loads(frames.exactly(frames.length(head), receive)))
+    except EOFError:
+        return None
 
 
 def _test(folder: str) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clawdbot.domain.origin import origin_of
+from clawdbot.domain.origin import origin_of, place_of
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from clawdbot.domain.origin import origin_of
     ],
 )
 def test_a_place_is_written_one_way(address: str, origin: str) -> None:
-    assert origin == origin_of(address)
+    assert origin == origin_of(address) == place_of(address)
     assert origin == origin_of(origin)
 
 
@@ -54,6 +54,7 @@ def test_a_place_is_written_one_way(address: str, origin: str) -> None:
 def test_what_is_no_place_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         origin_of(address)
+    assert "" == place_of(address)
 
 
 def test_a_neighbour_is_another_place() -> None:
