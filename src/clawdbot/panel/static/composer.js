@@ -9,7 +9,7 @@ const touch = matchMedia("(pointer: coarse)");
 const FILES_MOST = 10;
 let editing = null; // the line that is written anew
 let recorder = null;
-export const route = () => at("route")?.value ?? "";
+const route = () => at("route")?.value ?? "";
 
 export const waiting = { unsent: JSON.parse(sessionStorage.getItem(`unsent:${conversation}`) ?? "[]"), tell: null };
 
@@ -133,7 +133,7 @@ function thumbnail(item) {
   item.prepend(Object.assign(new Image(), { alt: "", src: `/media/${item.file.id}` }));
 }
 
-export function attach(files) {
+function attach(files) {
   for (const file of files) {
     if (tray.children.length >= FILES_MOST) return void (at("status").textContent = say.many);
     const item = tray.appendChild(slot({ name: file.name || "file", size: file.size }));

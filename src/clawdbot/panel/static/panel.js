@@ -19,7 +19,7 @@ function valueOf(field) {
   return field.value;
 }
 
-export function collect(form) {
+function collect(form) {
   const found = {};
   for (const field of form.elements) {
     if (!field.name || field.disabled || (field.type === "radio" && !field.checked)) continue;
@@ -127,7 +127,7 @@ function sure(text, button) {
   });
 }
 
-export function toast(text) {
+function toast(text) {
   const note = Object.assign(document.createElement("p"), { className: "toast", textContent: text });
   document.getElementById("toasts").append(note);
   setTimeout(() => note.remove(), 5000);
