@@ -108,7 +108,7 @@ def _sockets(service: Service, places: Offered) -> Sockets:
         db=service.db,
         render=html,
         epoch=service.control.epoch,
-        boards=places.boards,
+        boards=places.boards | service.staff.erasing.boards(),
         openings=service.staff.register.openings,
     )
 

@@ -11,8 +11,9 @@ import msgspec
 import structlog
 
 from clawdbot.domain.errors import StoreFailed
-from clawdbot.domain.people import User
+from clawdbot.domain.people import Area, User
 from clawdbot.domain.ports import Tx
+from clawdbot.gateway.boards import Board
 from clawdbot.gateway.controls import Verdict, halt
 from clawdbot.gateway.media import Media
 from clawdbot.gateway.route import Caller
@@ -43,6 +44,13 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     done: int
     all: int
     finished: bool
+
+
+class Underway(msgspec.Struct, frozen=True, kw_only=True):
+    """The erasures that are not finished; `mark` changes with them."""
+
+    mark: str
+    going: list[Erasure]
 
 
 class _Course:
@@ -76,6 +84,10 @@ class Erasing:
             *(self._close, self._inbox, self._index, self._files, self._clear),
         )
 
+    def boards(self) -> dict[str, Board]:
+        """Make the board that pages watch: how far each erasure is."""
+        return {"erasures": Board("erasures", Area.PEOPLE, self.underway, self._book.clock)}
+
     async def foretold(self, caller: Caller, id: str) -> Foretold:  # noqa: A002 - the path's word
         """Tell what erasing a user would forget; nothing is changed."""
 
@@ -104,6 +116,12 @@ class Erasing:
     async def listed(self) -> list[Erasure]:
         """List the erasures, finished ones too."""
         return await self._book.db.read(lambda tx: [self._told(tx, e) for e in erasure.listed(tx)])
+
+    async def underway(self) -> Underway:
+        """Tell how far the erasures are that are not finished."""
+        going = [each for each in await self.listed() if not each.finished]
+        mark = ",".join(f"{each.id}:{each.done}/{each.all}" for each in going)
+        return Underway(mark=mark, going=going)
 
     async def carry_on(self) -> list[Erasure]:
         """Go on for a moment with what is not finished; list the erasures."""

@@ -1,6 +1,6 @@
 """The parts that the pages of whoever runs the place work with."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -32,7 +32,7 @@ class Offered(Struct, frozen=True, kw_only=True):
     settings: Settings
 
     @property
-    def boards(self) -> Mapping[str, Board]:
+    def boards(self) -> dict[str, Board]:
         """Give what pages may watch, by name."""
         clock = self.overview.control.clock
         return self.overview.boards() | self.channels.boards(clock) | self.models.boards(clock)

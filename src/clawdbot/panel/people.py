@@ -40,14 +40,15 @@ class People(Pages):
     """Pages of whoever looks after people, and everybody's own."""
 
     async def listed(self, request: web.Request, caller: Caller) -> web.Response:
-        """Show who there is, who knocks, who is invited, who is locked out."""
+        """Show who there is, who knocks, is invited, locked out, being erased."""
         staff = self._with.staff
-        users, knocks, invitations, roles, locked = await asyncio.gather(
+        users, knocks, invitations, roles, locked, erasures = await asyncio.gather(
             self._with.staff.users.listed(caller),
             self._with.staff.users.knocking(),
             staff.invitations.listed(caller),
             staff.roles.listed(caller),
             staff.clients.locked(),
+            staff.erasing.underway(),
         )
         values = {
             "users": users,
@@ -55,6 +56,8 @@ class People(Pages):
             "invitations": invitations,
             "given": _given(roles),
             "locked": locked,
+            "erasures": erasures,
+            "names": {user.id: user.name for user in users},
         }
         return await framed(self._with, "people", request, caller, values)
 

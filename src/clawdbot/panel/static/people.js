@@ -1,4 +1,4 @@
-// Pages about people: what is shown once, and the name of a new role.
+// Pages about people: what is shown once, the name of a new role, a name to be typed.
 document.addEventListener("done", ({ target, detail }) => {
   if (detail?.path) {
     const link = location.origin + detail.path;
@@ -19,5 +19,7 @@ document.addEventListener("done", ({ target, detail }) => {
 });
 
 document.addEventListener("input", ({ target }) => {
+  const { same, other } = target.dataset;
+  if (same !== undefined) target.setCustomValidity(target.value.trim() === same ? "" : other);
   if ("intoPath" in target.dataset) target.form.dataset.call = `PUT /api/v1/roles/${encodeURIComponent(target.value)}`;
 });
