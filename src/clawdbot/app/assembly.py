@@ -185,7 +185,7 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
     bus, stream = ground.bus, ground.stream
     (supervisor, outbox), journal = _delivery(ground), _journal(ground)
     router = Router(core, providers_of(core, ground.client), bus, clock)
-    reminders = Reminders(clock, stream, outbox.sweep)
+    reminders = Reminders(clock, ground.audit.append, stream, outbox.sweep)
     lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
     inbox = _inbox(ground, outbox, lane, engine)
     logins, setup = _entrance(ground, reload)

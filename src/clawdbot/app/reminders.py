@@ -1,11 +1,16 @@
-"""Due reminders: said in the timer's own transaction, shown and delivered after its commit."""
+"""Due reminders: weighed and said in the timer's own transaction, shown and sent after its commit.
+
+What was allowed when a reminder was set is decided again by the policy, for its user as they are.
+"""
 
 from collections.abc import Callable
 
 from clawdbot.conversation import answer
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.ports import Clock, Stream, Tx
+from clawdbot.domain.text import say
 from clawdbot.store import people
+from clawdbot.store.audit import Entry
 from clawdbot.store.timers import Timer
 from clawdbot.tools.builtin import notebook
 
@@ -13,28 +18,45 @@ from clawdbot.tools.builtin import notebook
 class Reminders:
     """What the engine does with a due reminder."""
 
-    def __init__(self, clock: Clock, stream: Stream, sweep: Callable[[], None]) -> None:
-        """Say it by the clock, show it on the stream, have the outbox `sweep`."""
+    def __init__(
+        self,
+        clock: Clock,
+        record: Callable[[Tx, Entry], object],
+        stream: Stream,
+        sweep: Callable[[], None],
+    ) -> None:
+        """Say it by the clock or `record` a no, show it on the stream, have the outbox `sweep`."""
         self._clock = clock
+        self._record = record
         self._stream = stream
         self._sweep = sweep
-        self._events: dict[str, int] = {}
+        self._events: dict[str, tuple[int, str]] = {}
 
     def fire(self, tx: Tx, timer: Timer) -> None:
-        """Say a reminder, in the transaction that ends its timer; who is shut out hears none."""
+        """Say a reminder, in the transaction that ends its timer.
+
+        Who is shut out hears nothing, who may have no reminders any more hears just that.
+        """
         user = people.get(tx, timer.user_id)
         if user is None or user.disabled_at is not None:
             return
         to, text = notebook.due(timer)
         row, now = f"{timer.id}:reminder", self._clock.now()
-        self._events[timer.id] = answer.tell(tx, row, to, timer.user_id, text, now=now)
+        if (denied := notebook.denied(tx, timer, user, now)) is not None:
+            self._record(tx, denied)
+            english = (
+                "A reminder was due that you may no longer have. Ask an owner of this assistant."
+            )
+            text = say(user.language, english)
+        event = answer.tell(tx, row, to, timer.user_id, text, now=now)
+        self._events[timer.id] = event, text
 
     def fired(self, timer: Timer) -> None:
         """Show and deliver what a timer has said."""
         self._sweep()
-        event = self._events.pop(timer.id, 0)
+        event, text = self._events.pop(timer.id, (0, ""))
         if event:
-            to, text = notebook.due(timer)
+            to, _ = notebook.due(timer)
             row = f"{timer.id}:reminder"
             live = Live(kind=LiveKind.FINAL, turn=row, to=to, text=text, event=event)
             self._stream.publish(live)

@@ -3,13 +3,16 @@
 Covers clawdbot.app.reminders.
 """
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.integration.gateway.conftest import JSON, running
 from tests.integration.gateway.test_ws import ask, connected, told
-from tests.integration.panel.conftest import add_user, browsing
+from tests.integration.panel.conftest import add_user, browsing, write
 
 RULES: list[JSON] = [
     {
@@ -61,3 +64,48 @@ async def test_nobody_is_reminded_once_they_are_shut_out(short_home: Path) -> No
             ).fetchall()
         assert ["u-Bob"] not in [list(row) for row in told]
         assert 1 == len(told)
+
+
+REFUSED = "A reminder was due that you may no longer have. Ask an owner of this assistant."
+LATER: list[JSON] = [
+    {"when": word, "calls": [{"tool": "reminder_add", "arguments": {"text": "tea", **due}}]}
+    for word, due in (("remind", {"in_seconds": 3600}), ("soon", {"in_seconds": 0.05}))
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "refused"),
+    [
+        ([{"role": "guest"}], [REFUSED], True),
+        ([{"role": "guest"}, {"role": "member"}], ["Reminder: tea"], False),
+        ([{"disabled": True}], [], False),
+        ([{"role": "guest", "disabled": True}], [], False),
+    ],
+)
+async def test_a_reminder_is_told_as_its_user_may_when_it_is_due(
+    short_home: Path, changes: list[JSON], told: list[str], *, refused: bool
+) -> None:
+    async with running(short_home, LATER) as service:
+        await service.set_up()
+        add_user(service, "Bob")
+        async with browsing(service) as ann, browsing(service) as bob:
+            await ann.log_in()
+            await bob.log_in("Bob")
+            await bob.say("c", "remind me")
+            for change in changes:
+                assert 200 == (await ann.call("PATCH", "/people/u-Bob", change)).status
+            write(service, "UPDATE timers SET due_at = ?", (1.0,))
+            socket = await ann.socket("c")
+            await ann.say("c", "soon")  # hers is due after his
+            while "Reminder: tea" != (await socket.receive_json(timeout=10)).get("text"):
+                pass
+            await socket.close()
+            rows = json.loads((await ann.call("GET", "/audit?decision=deny")).text)
+        with closing(sqlite3.connect(short_home / "data/clawdbot.db", timeout=5)) as db:
+            said = db.execute(
+                "SELECT CAST(body AS TEXT) FROM transcript"
+                " WHERE user_id = 'u-Bob' AND turn_id LIKE '%:reminder'"
+            ).fetchall()
+        assert told == [json.loads(body)["parts"][0]["text"] for (body,) in said]
+        denied = [(row["what"], row["rule"]) for row in rows if row["user_id"] == "u-Bob"]
+        assert ([("reminder_add", "guest may not write")] if refused else []) == denied

@@ -13,15 +13,18 @@ from msgspec import Meta
 
 from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
-from clawdbot.domain.policy import Effect, Manifest
+from clawdbot.domain.people import User
+from clawdbot.domain.policy import Context, Deny, Effect, Manifest, Wish, decide, role_of
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
-from clawdbot.store import notes, timers
+from clawdbot.store import notes, rights, timers
+from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.notes import Note
 from clawdbot.store.timers import Timer
 from clawdbot.tools.registry import Grant, Tool
 
 REMINDER = "reminder"
+REMIND = Manifest(name="reminder_add", effect=Effect.WRITE, own=True)
 _SHOWN_MOST = 20
 _YEAR_S = 366 * 86400.0
 
@@ -98,6 +101,27 @@ def due(timer: Timer) -> tuple[Address, str]:
     return reminder.to, say(reminder.language, "Reminder: {text}", text=reminder.text)
 
 
+def denied(tx: Tx, timer: Timer, user: User, now: float) -> Entry | None:
+    """Have the policy decide again on a due reminder; give a no as it goes on record.
+
+    Where a role asks, the yes was given when the reminder was set.
+    """
+    role, refused = role_of(user, rights.roles(tx)), rights.refused(tx, user.id, now)
+    context = Context(user=user, role=role, tainted=False, refused=refused)
+    decision = decide(context, Wish(manifest=REMIND))
+    if not isinstance(decision, Deny):
+        return None
+    return Entry(
+        at=now,
+        kind=Kind.DECISION,
+        what=REMIND.name,
+        user_id=user.id,
+        step=f"timer/{timer.id}",
+        decision="deny",
+        rule=decision.rule,
+    )
+
+
 def _parse(at: str, zone: tzinfo) -> float:
     try:
         return datetime.strptime(at, "%Y-%m-%d %H:%M").replace(tzinfo=zone).timestamp()
@@ -115,6 +139,6 @@ TOOLS = (
     _own("note_add", Effect.WRITE, "Keep a note for the user", add_note),
     _own("note_list", Effect.READ, "The user's notes, numbered", list_notes),
     _own("note_remove", Effect.WRITE, "Forget a note by its number", remove_note),
-    _own("reminder_add", Effect.WRITE, "Remind the user later", add_reminder),
+    Tool(manifest=REMIND, description="Remind the user later", write=add_reminder),
     _own("reminder_list", Effect.READ, "The user's reminders", list_reminders),
 )
