@@ -102,6 +102,8 @@ async def test_an_account_is_added_paused_and_taken_away(
         (account,) = await shown(browser)
         assert (False, True) == (account.health.up, account.health.paused)
         assert "Paused: it neither receives nor sends." in (await browser.get("/channels")).text
+        overview = (await browser.call("GET", "/overview")).text  # which waits for the boxes
+        assert [] == msgspec.json.decode(overview)["attention"]
         assert "All is well" in (await browser.get("/overview")).text
         assert asked == len(telegram.requests.since(0))
         assert 204 == (await browser.call("POST", "/channels/telegram/main/resume")).status
