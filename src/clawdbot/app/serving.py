@@ -36,18 +36,13 @@ _HOUR_S = 3600.0
 async def serve(
     loaded: Loaded, outside: Doors, *, stop: asyncio.Event, started: Callable[[Started], None]
 ) -> bool:
-    """Run the service until `stop` is set; True where it is to start again with new settings.
+    """Run the service until `stop` is set, or new settings are to be loaded: then give True.
 
     Unfinished turns go on at the next start. Raises Failure where it cannot start.
     """
     check_binding(loaded.core.gateway)
-    reloads: list[bool] = []
-
-    def reload() -> None:
-        reloads.append(True)
-        stop.set()
-
-    async with assembled(loaded, outside, stop.set, reload) as service:
+    reload = asyncio.Event()
+    async with assembled(loaded, outside, stop.set, reload.set) as service:
         await service.journal.recover()
         added = await service.added() if _trusts(loaded) else None
         courtesy = Courtesy(
@@ -77,14 +72,15 @@ async def serve(
                 log = structlog.get_logger("service")
                 log.info("started", address=address, version=__version__)
                 started(Started(port=port, address=address, setup_code=code))
-                await stop.wait()
+                told = [tasks.create_task(event.wait()) for event in (stop, reload)]
+                await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
                 service.control.address = ""
-                log.info("stopping", again=bool(reloads))
+                log.info("stopping", again=not stop.is_set())
                 await sockets.openings.close()
-                for task in reversed(running):
+                for task in reversed([*running, *told]):
                     task.cancel()
             await checkpoints.sign()
-    return bool(reloads)
+    return not stop.is_set()  # who stops it while it stops to start anew has stopped it
 
 
 def offers(service: Service) -> Offered:

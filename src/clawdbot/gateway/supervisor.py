@@ -11,6 +11,7 @@ from clawdbot.domain.bus import Bus
 from clawdbot.domain.errors import Failure
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Channel, Clock, Health, Inbox
+from clawdbot.net.tasks import stay_ended
 
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
@@ -96,6 +97,7 @@ class Supervisor:
             except Exception:  # bulkhead: one channel's fault is not the others'
                 log.exception("channel stopped")
                 self._bus.tell("channel_restarts", 1, kind, account)
+            stay_ended()
             if self._clock.monotonic() - started > _LONGEST_WAIT_S:
                 wait = _FIRST_WAIT_S
             await asyncio.sleep(wait)

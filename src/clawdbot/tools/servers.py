@@ -19,6 +19,7 @@ from clawdbot.domain.errors import BadInput, Failure, ToolFailed
 from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.domain.ports import Clock
 from clawdbot.domain.settings import McpServer
+from clawdbot.net.tasks import stay_ended
 from clawdbot.store.plugins import Trusted
 from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.described import Described, Json, described, first_of, misfit
@@ -156,6 +157,7 @@ class Servers:
                     await self._serve(server, link)
             except* (Failure, OSError) as group:
                 server.problem = first_of(group)
+                stay_ended()
             server.link = None
             server.up.clear()
             if server.state in {"new", "changed"}:

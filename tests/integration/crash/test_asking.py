@@ -57,9 +57,8 @@ class Owner:
 
     async def _reply(self, question: Shown) -> None:
         doubt = DOUBT in question.text
-        if not self.stage.dead:
-            self.doubted += doubt
-            self.asked += not doubt
+        self.doubted += doubt
+        self.asked += not doubt
         label = "No" if doubt else "Yes, once"
         telegram = self.stage.telegram
         if question.buttons:
