@@ -37,6 +37,7 @@ COMMANDS = {
     "invite": "Invite people by a link that is good once, list and take back invitations.",
     "session": "List where somebody is logged in, and log them out.",
     "token": "Make, list and take back the owner's tokens for programs.",
+    "channel": "Pause, resume or remove an account on a platform.",
     "group": "List groups, and say whom it answers there, when, and how much it may do.",
     "approval": "List what waits for a yes, and answer.",
     "plugin": "Write, test, trust, run and list plugins.",

@@ -81,7 +81,9 @@ def _plain(node: Node) -> object:
 
 def _put(pairs: dict[str, object], path: list[str], value: Value) -> None:
     name, *rest = path
-    if not rest:
+    if not rest and value is None:
+        pairs.pop(name, None)
+    elif not rest:
         pairs[name] = value
     elif isinstance(below := pairs.setdefault(name, {}), dict):
         _put(below, rest, value)

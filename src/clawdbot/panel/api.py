@@ -157,6 +157,7 @@ CALLS: tuple[Call, ...] = (
     *(Invitations.listed, Invitations.make, Invitations.revoke),
     *(Clients.mine, Clients.of, Clients.end, Clients.end_of, Clients.end_others, Clients.end_all),
     *(Settings.listed, Settings.change),
+    *(Channels.pause, Channels.resume, Channels.remove),
     *(Clients.make_token, Clients.locked, Clients.lift, Second.reset),
     *(Erasing.foretold, Erasing.remove, Erasing.carry_on),
     *(Groups.listed, Groups.shown, Groups.alter),

@@ -10,7 +10,7 @@ from typing import Protocol, TypeGuard
 import msgspec
 from aiohttp import web
 
-from clawdbot.domain.errors import BadInput
+from clawdbot.domain.errors import BadInput, Missing
 from clawdbot.domain.people import Area
 from clawdbot.domain.ports import Clock, Health, Webhook
 from clawdbot.domain.settings import Value
@@ -112,17 +112,16 @@ class Channels(msgspec.Struct, frozen=True):
 
     async def pause(self, caller: Caller, kind: str, account: str) -> None:
         """Let an account rest: it neither receives nor sends; starts the service anew."""
-        at = self._known(kind, account)
-        await self.configured.write(caller.who, at, {f"{at}.paused": True})
+        await self._rest(caller, kind, account, paused=True)
 
     async def resume(self, caller: Caller, kind: str, account: str) -> None:
         """Let an account work again; starts the service anew."""
-        at = self._known(kind, account)
-        await self.configured.write(caller.who, at, {f"{at}.paused": False})
+        await self._rest(caller, kind, account, paused=False)
 
     async def remove(self, caller: Caller, kind: str, account: str) -> None:
         """Take an account away; starts the service anew."""
-        await self.configured.remove(caller.who, self._known(kind, account))
+        at = self._known(kind, account)
+        await self.configured.remove(await self.configured.custody.who(caller), at)
 
     async def webhook(self, caller: Caller, kind: str, account: str) -> Finding:
         """Look at an account's webhook from both sides: the platform's, and our address."""
@@ -141,6 +140,11 @@ class Channels(msgspec.Struct, frozen=True):
             faults.append(f"{address}: {told(language, fault)}")
         text = say(language, "The platform calls this address, and it answers.")
         return Finding(good=not faults, text=" ".join(faults) or text)
+
+    async def _rest(self, caller: Caller, kind: str, account: str, *, paused: bool) -> None:
+        at = self._known(kind, account)
+        who = await self.configured.custody.who(caller)
+        await self.configured.write(who, at, {f"{at}.paused": paused})
 
     async def _reached(self, address: str) -> str:
         """Knock at an address as a stranger, and tell what is wrong where it is not us."""
@@ -183,7 +187,7 @@ class Channels(msgspec.Struct, frozen=True):
 
     def _known(self, kind: str, account: str) -> str:
         if account not in self._accounts(kind):
-            raise web.HTTPNotFound
+            raise Missing("There is no account of that name. See `clawdbot status`.")
         return _at(kind, account)
 
 

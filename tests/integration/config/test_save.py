@@ -40,6 +40,7 @@ def test_settings_go_to_our_file_and_none_takes_away(loaded: Loaded) -> None:
     after = again(loaded)
     assert (8080, "zh") == (after.core.gateway.port, after.core.language)
     assert "http://x.test" == after.core.providers["x"].url
+    assert "port" not in (loaded.home / "settings.yaml").read_text()
     path = loaded.home / "settings.yaml"
     assert 0o600 == path.stat().st_mode & 0o777
     assert [path] == list(loaded.home.iterdir())
