@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clawdbot.domain.settings import Value
 from tests.fakes.command import fed, running, scripted
 from tests.fakes.faults import Fault
 from tests.fakes.telegram import TOKEN, UNLIMITED, TelegramServer
@@ -17,7 +16,7 @@ from tests.integration.cli.conftest import Run
 from tests.patience import PATIENCE_S
 
 USER = 5
-Channels = dict[str, dict[str, Value]]
+Channels = dict[str, dict[str, object]]
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def owned(home: Path, run: Run) -> None:
 
 def settle(environ: dict[str, str], home: Path, servers: tuple[TelegramServer, ...]) -> None:
     """Write accounts as the channels' page does: to our file, their tokens sealed."""
-    accounts = {}
+    accounts: dict[str, object] = {}
     for name, server in zip(("main", "side"), servers, strict=True):
         fed(environ, server.token, "secret", "set", f"{name}-token", "--origin", server.url)
         session = {"access": "allowlist", "allow": [str(USER)]}
