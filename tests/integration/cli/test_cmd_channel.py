@@ -38,7 +38,7 @@ def owned(home: Path, run: Run) -> None:
 
 def settle(environ: dict[str, str], home: Path, servers: tuple[TelegramServer, ...]) -> None:
     """Write accounts as the channels' page does: to our file, their tokens sealed."""
-    accounts: dict[str, object] = {}
+    accounts: Channels = {}
     for name, server in zip(("main", "side"), servers, strict=True):
         fed(environ, server.token, "secret", "set", f"{name}-token", "--origin", server.url)
         session = {"access": "allowlist", "allow": [str(USER)]}
