@@ -57,6 +57,22 @@ def change(
     _tell(terminal, asked(terminal, Groups.alter, OWNER, group, wish))
 
 
+@command.verb()
+@click.argument("group")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def forget(terminal: Terminal, group: str, *, yes: bool) -> None:
+    """Forget a group and its policy; if it speaks again, it begins anew with its account's."""
+    gone, say = asked(terminal, Groups.shown, OWNER, group), terminal.say
+    name = gone.name or gone.chat
+    if not yes:
+        click.confirm(
+            say("What was said there stays. Forget {name}?", name=name), abort=True, err=True
+        )
+    asked(terminal, Groups.forget, OWNER, gone.id)
+    terminal.tell(say("Forgotten: {name}", name=name), gone)
+
+
 def _tell(terminal: Terminal, group: GroupShown) -> None:
     terminal.listing(_COLUMNS, [_row(group)], group)
 

@@ -38,7 +38,7 @@ COMMANDS = {
     "session": "List where somebody is logged in, and log them out.",
     "token": "Make, list and take back the owner's tokens for programs.",
     "channel": "Pause, resume or remove an account on a platform.",
-    "group": "List groups, and say whom it answers there, when, and how much it may do.",
+    "group": "List and forget groups, say whom it answers there, when, and how much it may do.",
     "approval": "List what waits for a yes, and answer.",
     "plugin": "Write, test, trust, run and list plugins.",
     "skill": "List, show, trust and remove skills.",

@@ -86,6 +86,7 @@ OPERATIONS = (
     Operation("GET", "/groups", Groups.listed, Area.CHANNELS),
     Operation("GET", "/groups/{id}", Groups.shown, Area.CHANNELS),
     Operation("PATCH", "/groups/{id}", Groups.alter, Area.CHANNELS),
+    Operation("DELETE", "/groups/{id}", Groups.forget, Area.CHANNELS),
     Operation("GET", "/models", Models.known, Area.MODELS),
     Operation("PUT", "/models/providers", Models.keep_provider, Area.MODELS),
     Operation("PUT", "/models/routes", Models.keep_route, Area.MODELS),
@@ -160,5 +161,5 @@ CALLS: tuple[Call, ...] = (
     *(Channels.pause, Channels.resume, Channels.remove),
     *(Clients.make_token, Clients.locked, Clients.lift, Second.reset),
     *(Erasing.foretold, Erasing.remove, Erasing.carry_on),
-    *(Groups.listed, Groups.shown, Groups.alter),
+    *(Groups.listed, Groups.shown, Groups.alter, Groups.forget),
 )

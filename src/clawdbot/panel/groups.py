@@ -14,6 +14,7 @@ from clawdbot.gateway.route import Caller
 from clawdbot.panel.register import Change, Register
 from clawdbot.store import groups
 from clawdbot.store.groups import Kept
+from clawdbot.store.turns import TurnState
 
 
 class GroupShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,27 @@ class Groups:
             return _shown(_found(change, group.id))
 
         return await self._book.change(caller, work, Area.CHANNELS)
+
+    async def forget(self, caller: Caller, id: str) -> None:  # noqa: A002 - the path's word
+        """Forget a group; what waits there is stopped, what was said stays.
+
+        If it speaks again, it begins anew with its account's policy. Raises BadInput while
+        something runs there.
+        """
+
+        def work(change: Change) -> None:
+            group = _found(change, id)
+            # First: who is accepted there meanwhile waits for this, or is found below.
+            groups.forget(change.tx, group.id)
+            for turn in groups.unfinished(change.tx, group):
+                # Without its group a turn would run under another ceiling.
+                if turn.state == TurnState.RUNNING:
+                    raise BadInput("Something is being answered there. Stop it, or wait.")
+                change.stop(turn, group.language or change.actor.language)
+            place = f"{group.channel}/{group.account} {group.chat}"
+            change.note("group.forget", group.id, place)
+
+        await self._book.change(caller, work, Area.CHANNELS)
 
 
 def _fields(struct: GroupWish | Group) -> list[tuple[str, str | None]]:

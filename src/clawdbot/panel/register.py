@@ -22,6 +22,7 @@ from clawdbot.gateway.route import Caller
 from clawdbot.panel import authority
 from clawdbot.store import erasure, logins, people, rights, turns
 from clawdbot.store.audit import Entry, Kind
+from clawdbot.store.turns import Turn
 from clawdbot.tools.plugins import declared
 from clawdbot.tools.registry import Registry
 
@@ -95,11 +96,15 @@ class Change(Struct, kw_only=True):
     def halt(self, user: User) -> None:
         """End all that a user has going: turns, questions, log-ins, tokens, sockets."""
         for turn in turns.of_user(self.tx, user.id):
-            verdict = halt(self.tx, turn, self.actor.id, self.now)
-            verdict.notice = say(user.language, "Stopped.")
-            self.verdicts.append(verdict)
+            self.stop(turn, user.language)
         logins.end_of(self.tx, user.id)
         self.cut.add(user.id)
+
+    def stop(self, turn: Turn, language: str) -> None:
+        """Stop a turn; whoever looks at it is told in a language."""
+        verdict = halt(self.tx, turn, self.actor.id, self.now)
+        verdict.notice = say(language, "Stopped.")
+        self.verdicts.append(verdict)
 
     def note(self, what: str, whom: str = "", detail: str = "") -> None:
         """Put the change on record: who did what to whom."""

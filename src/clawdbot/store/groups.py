@@ -6,6 +6,7 @@ from msgspec.structs import asdict
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Group
+from clawdbot.store.turns import Turn
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -52,6 +53,17 @@ def ceiling(tx: Tx, conversation: str, to: Address) -> str:
 def listed(tx: Tx) -> list[Kept]:
     """List the groups, the latest heard first."""
     return tx.all(Kept, "groups.list")
+
+
+def forget(tx: Tx, id_: str) -> None:
+    """Forget a group and its policy."""
+    tx.run("groups.forget", id=id_)
+
+
+def unfinished(tx: Tx, group: Kept) -> list[Turn]:
+    """List the unfinished turns that answer in a group."""
+    found = tx.all(Turn, "groups.unfinished", receiver=group.receiver)
+    return [turn for turn in found if turn.to.group and turn.to.chat == group.chat]
 
 
 def get(tx: Tx, id_: str) -> Kept | None:

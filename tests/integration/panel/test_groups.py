@@ -209,6 +209,7 @@ async def test_a_group_allows_no_more_than_whoever_sets_it_may_give(
             await other.log_in("Mia")
             assert 403 == (await other.call("GET", "/groups")).status
             assert 403 == (await other.call("PATCH", f"/groups/{group.id}", {})).status
+            assert 403 == (await other.call("DELETE", f"/groups/{group.id}")).status
         async with browsing(service) as other:
             await other.log_in("Adam")
             await change(other, group, ceiling="owner", speaks="always")
@@ -218,5 +219,84 @@ async def test_a_group_allows_no_more_than_whoever_sets_it_may_give(
         page = await browser.call("PATCH", f"/groups/{group.id}", {"ceiling": "emperor"})
         assert 400 == page.status
         assert 404 == (await browser.call("PATCH", "/groups/none", {})).status
+        assert 404 == (await browser.call("DELETE", "/groups/none")).status
+        assert [group.id] == [each.id for each in await groups(browser)]
         trail = (await browser.call("GET", "/audit?what=group.alter")).text
         assert 2 == trail.count('"group.alter"')
+
+
+async def decided(browser: Browser) -> list[str]:
+    """Tell the rules by which payments were decided."""
+    trail = (await browser.call("GET", "/audit?what=pay")).text
+    return [row["rule"] for row in msgspec.json.decode(trail) if row["rule"]]
+
+
+async def test_a_forgotten_group_begins_anew_with_its_accounts_policy(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    bank = Bank()
+    async with opened(short_home, telegram, bank, language="zh") as (_, browser):
+        await telegram.user_says(OWNER, OWNER, "hello")
+        await telegram.user_says(GROUP, OWNER, f"{US} hello")
+        await telegram.wait_for(GROUP, said("echo: hello"))
+        group = await heard(browser)
+        await change(browser, group, ceiling="guest", language="en", answers="everybody")
+        await telegram.user_says(GROUP, OWNER, f"{US} pay the rent")
+        await telegram.wait_for(
+            GROUP, lambda chat: "this group: guest may not money" in chat[-1].text
+        )
+        assert 'data-call="DELETE /api/v1/groups/' in (await browser.get("/channels")).text
+        assert 204 == (await browser.call("DELETE", f"/groups/{group.id}")).status
+        assert [] == await groups(browser)
+        assert 404 == (await browser.call("DELETE", f"/groups/{group.id}")).status
+        trail = msgspec.json.decode((await browser.call("GET", "/audit?what=group.forget")).text)
+        assert [("Olga", f"{group.id} telegram/main {GROUP}")] == [
+            (row["user"], row["outcome"]) for row in trail
+        ]
+        await telegram.user_says(GROUP, OWNER, f"{US} pay the rent")
+        question = (await telegram.wait_for(OWNER, lambda chat: bool(chat[-1].buttons)))[-1]
+        anew = await heard(browser)
+        assert ("paired", "member", "zh") == (anew.answers, anew.ceiling, anew.language)
+        assert anew.id != group.id
+        await telegram.user_clicks(OWNER, OWNER, question.id, "Yes, once")
+        await telegram.wait_for(GROUP, lambda chat: "900 to landlord" in chat[-1].text)
+        rules = await decided(browser)
+        assert ["this group: guest may not money", "needs an admin"] == rules[:2]
+        assert "approved" == rules[-1]
+        assert ["900 to landlord for Olga"] == bank.paid
+
+
+async def test_a_group_is_not_forgotten_while_something_runs_there_and_what_waits_is_ended(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    bank = Bank()
+    async with opened(short_home, telegram, bank) as (_, browser):
+        await telegram.user_says(OWNER, OWNER, "hello")
+        await telegram.wait_for(OWNER, said("echo: hello"))
+        await telegram.user_says(GROUP, OWNER, f"{US} hang")
+        question = (await telegram.wait_for(OWNER, lambda chat: bool(chat[-1].buttons)))[-1]
+        await telegram.user_clicks(OWNER, OWNER, question.id, "Yes, once")
+        async with asyncio.timeout(PATIENCE_S):
+            while not bank.tried:
+                await asyncio.sleep(0.01)
+        group = await heard(browser)
+        refused = await browser.call("DELETE", f"/groups/{group.id}")
+        assert (400, True) == (refused.status, "is being answered" in refused.text)
+        assert [group] == await groups(browser)
+        await telegram.user_says(GROUP, OWNER, f"{US} /stop")
+        await telegram.wait_for(GROUP, lambda chat: "hang" not in chat[-1].text)
+        await telegram.user_says(GROUP, OWNER, f"{US} pay the rent")
+        await telegram.wait_for(OWNER, lambda chat: bool(chat[-1].buttons))
+        # Another group's question stays.
+        await telegram.add_group(OTHER, "Others")
+        await telegram.user_says(OTHER, OWNER, f"{US} pay the rent")
+        await telegram.wait_for(OWNER, lambda chat: 2 == sum(bool(m.buttons) for m in chat))
+        async with asyncio.timeout(PATIENCE_S):
+            while 204 != (await browser.call("DELETE", f"/groups/{group.id}")).status:
+                await asyncio.sleep(0.01)
+        left = await telegram.wait_for(OWNER, lambda chat: 1 == sum(bool(m.buttons) for m in chat))
+        assert left[-1].buttons
+        await telegram.user_clicks(OWNER, OWNER, left[-1].id, "Yes, once")
+        await telegram.wait_for(OTHER, lambda chat: "900 to landlord" in chat[-1].text)
+        assert ["Others"] == [each.name for each in await groups(browser)]
+        assert ["900 to landlord for Olga"] == bank.paid

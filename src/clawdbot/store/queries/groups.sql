@@ -31,3 +31,14 @@ FROM group_chats WHERE id = :id;
 -- Keep a group's policy.
 UPDATE group_chats SET answers = :answers, speaks = :speaks, ceiling = :ceiling, language = :language
 WHERE id = :id;
+
+-- name: groups.forget
+-- Forget a group and its policy.
+DELETE FROM group_chats WHERE id = :id;
+
+-- name: groups.unfinished
+-- List the unfinished turns of a receiver.
+SELECT t.id, t.conversation_id, t.session_id, t.position, t.user_id, t.address, t.reply_to, t.state, t.stop,
+       t.attempts, t.steps, t.steps_seen, t.node, t.token, t.version, t.body, t.created_at, t.claimed_at
+FROM turns t JOIN conversations c ON c.id = t.conversation_id
+WHERE t.finished_at IS NULL AND c.receiver = :receiver;
