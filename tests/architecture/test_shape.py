@@ -29,9 +29,9 @@ BUDGETS = {
     "domain": 2500,
     "durable": 700,
     "federated": 350,
-    "gateway": 5040,
+    "gateway": 5120,
     "models": 2490,
-    "net": 1200,
+    "net": 1220,
     "ops": 1600,
     "panel": 5200,
     "plugins": 1000,
@@ -40,7 +40,7 @@ BUDGETS = {
     "store": 3750,
     "tools": 3950,
 }
-PYTHON_LINES = 42_700
+PYTHON_LINES = 42_800
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

@@ -46,6 +46,7 @@ async def test_a_turn_that_was_said_anew_is_kept_and_read_by_nobody(db: Db) -> N
             say(tx, position)
             summary = Summary(position, "in short", "model", 0, 1)
             conversations.add_summary(tx, "s-c", "u", summary, START)
+        assert conversations.index(tx, 9)
         assert "c3" == getattr(turns.last(tx, "c"), "id", "")
         conversations.supersede(tx, "c", "s-c", 3, "c4")
         kept = ["answer 2", "question 2", "answer 1", "question 1"]
@@ -70,6 +71,7 @@ async def test_a_conversation_is_forgotten_and_the_others_stay(db: Db) -> None:
             say(tx, 1, name)
             summary = Summary(1, "in short", "model", 0, 1)
             conversations.add_summary(tx, f"s-{name}", "u", summary, START)
+        assert conversations.index(tx, 9)
         conversations.forget(tx, "c", START)
         assert (None, None) == (conversations.get(tx, "c"), turns.get(tx, "c1"))
         assert (None, []) == (

@@ -11,6 +11,7 @@ from clawdbot.domain.ports import Db, Tx
 from clawdbot.gateway.search import Found, Search
 from clawdbot.store import conversations, search
 from clawdbot.store.conversations import Entry
+from clawdbot.store.words import phrases
 from tests.contract.conftest import START, SqlitePlace, add_conversation, add_user
 
 
@@ -143,7 +144,43 @@ async def test_only_what_people_see_is_found(db: Db) -> None:
     assert [1] == await find(db, "look answer")
 
 
-async def test_the_index_commits_with_the_transcript_or_not_at_all(db: Db) -> None:
+async def test_it_is_indexed_once_a_search_asks_or_before(db: Db) -> None:
+    await say_all(db, *(("a word", "an answer"),) * 50)
+
+    def left(tx: Tx) -> int:
+        found = [hit.id for hit in search.find(tx, "u", phrases("word"), 1 << 62, 99)]
+        assert sorted({*found}, reverse=True) == found
+        return 50 - len(found)
+
+    assert (50, True) == (await db.read(left), await db.read(search.behind))
+    assert await db.write(lambda tx: conversations.index(tx, 20))
+    assert 30 == await db.read(left)
+    await Search(db).catch_up()
+    assert (0, False) == (await db.read(left), await db.read(search.behind))
+    assert not await db.write(lambda tx: conversations.index(tx, 20))
+    assert [50, 49] == (await find(db, "word"))[:2]
+
+
+async def test_what_is_forgotten_before_it_is_indexed_is_never_found(db: Db) -> None:
+    def work(tx: Tx) -> None:
+        say(tx, 1, "one word")
+        say(tx, 2, "two words")
+        say(tx, 1, "one word", user="v", conversation="d")
+        conversations.supersede(tx, "c", "s", 1, "t3")
+        conversations.forget(tx, "d", START)
+
+    await db.write(work)
+    assert ([2], []) == (await find(db, "wor"), await find(db, "wor", "v"))
+    await db.write(lambda tx: say(tx, 3, "three words"))
+    await db.write(lambda tx: search.forget(tx, "u"))
+    assert not await db.read(search.behind)
+    await db.write(lambda tx: say(tx, 4, "four words"))
+    await db.write(lambda tx: search.forget_some(tx, "u", 99))
+    assert not await db.read(search.behind)
+    assert [] == await find(db, "wor")
+
+
+async def test_it_is_noted_with_the_transcript_or_not_at_all(db: Db) -> None:
     def work(tx: Tx) -> None:
         say(tx, 1, "never said")
         raise OddError
@@ -160,6 +197,7 @@ async def test_what_is_forgotten_is_not_found(db: Db) -> None:
         say(tx, 1, "one word", user="v", conversation="e")
 
     await db.write(work)
+    await Search(db).catch_up()
     await db.write(lambda tx: search.forget_conversation(tx, "c"))
     assert 1 == len(await find(db, "word"))
     await db.write(lambda tx: search.forget(tx, "u"))
@@ -192,10 +230,12 @@ async def test_no_part_of_sqlites_index_keeps_a_forgotten_persons_words(tmp_path
 
     async with SqlitePlace(path).opened() as db:
         await say_all(db, ("zanzibar",), ("other words",))
+        await Search(db).catch_up()
         assert 1 == kept()
         await db.write(lambda tx: search.forget_conversation(tx, "c"))
         await db.write(lambda tx: say(tx, 3, "zanzibar"))
         await db.write(lambda tx: say(tx, 4, "more words", user="v", conversation="d"))
+        await Search(db).catch_up()
         await db.write(lambda tx: search.forget(tx, "u"))
         assert 0 == kept()
         assert [4] == await find(db, "words", "v")

@@ -53,7 +53,8 @@ async def serve(
         sockets = _sockets(service, places)
         logins, setup = service.staff.logins, service.control.setup
         server = Server(loaded.core.gateway, logins, service.bus)
-        routes = _routes(service, sockets, places, Metrics(service.bus))
+        search = Search(service.db)
+        routes = _routes(service, sockets, places, search, Metrics(service.bus))
         async with server.opened(routes, Path(home.socket(loaded.home))) as port:
             address = loaded.core.gateway.public_url or f"http://127.0.0.1:{port}"
             service.control.address = address
@@ -68,6 +69,7 @@ async def serve(
                     tasks.create_task(_keep_house(service)),
                     tasks.create_task(checkpoints.run()),
                     tasks.create_task(service.staff.erasing.run()),
+                    tasks.create_task(search.run()),
                 ]
                 log = structlog.get_logger("service")
                 log.info("started", address=address, version=__version__)
@@ -110,10 +112,10 @@ def _sockets(service: Service, places: Offered) -> Sockets:
 
 
 def _routes(
-    service: Service, sockets: Sockets, places: Offered, metrics: Metrics
+    service: Service, sockets: Sockets, places: Offered, search: Search, metrics: Metrics
 ) -> tuple[Route, ...]:
     talks = _conversations(service)
-    here = (service.control, *service.staff.parts, *places.parts, Search(service.db), talks)
+    here = (service.control, *service.staff.parts, *places.parts, search, talks)
     parts = Parts(here, service.more)
     pages = panel.Panel(
         control=service.control,

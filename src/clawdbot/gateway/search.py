@@ -3,11 +3,14 @@
 Whatever the role: nobody finds what others said.
 """
 
+import asyncio
 from typing import Annotated
 
 import msgspec
+import structlog
 from msgspec import Meta
 
+from clawdbot.domain.errors import StoreFailed
 from clawdbot.domain.messages import Role, told
 from clawdbot.domain.ports import Db, Tx
 from clawdbot.gateway.history import name_of
@@ -17,6 +20,8 @@ from clawdbot.store.search import Hit
 from clawdbot.store.words import QUERY_MOST, Phrase, Piece, excerpt, phrases
 
 _LAST = 1 << 62
+_BEHIND_S = 5.0
+_TURNS = 20
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,20 @@ class Search:
     def __init__(self, db: Db) -> None:
         self._db = db
 
+    async def run(self) -> None:
+        """Index what was said, soon after it was, until cancelled."""
+        while True:
+            try:
+                await self.catch_up()
+            except StoreFailed as error:
+                structlog.get_logger("search").warning("indexing goes on later", reason=str(error))
+            await asyncio.sleep(_BEHIND_S)
+
+    async def catch_up(self) -> None:
+        """Index what is not; raises StoreFailed. Nobody's commit waits for more than some turns."""
+        while await self._db.read(search.behind):
+            await self._db.write(lambda tx: conversations.index(tx, _TURNS))
+
     async def look(self, caller: Caller, look: Look) -> list[Found]:
         """Find what the caller said and was answered, newest first."""
         return await self.find(caller.who.id, look.words, look.before, look.most)
@@ -62,6 +81,8 @@ class Search:
         wanted = phrases(words)
         if not wanted:
             return []
+
+        await self.catch_up()
 
         def work(tx: Tx) -> list[Found]:
             hits = search.find(tx, user, wanted, before or _LAST, most)

@@ -5,7 +5,7 @@ Knows no protocol and no route, never retries a failure. No failure shows a key.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -119,13 +119,12 @@ class Endpoint:
             async with AsyncExitStack() as stack:
                 stream, size = await self._begin(msgspec.structs.replace(ask, model=model), stack)
                 self.told = Told(model=model, listed=listed, headers=stream.headers)
-                chunks = stream.chunks()
-                async for chunk in chunks:
+                async for chunk in stream:
                     self._codec.read(parser.feed(chunk), answer)
                     for delta in answer.news():
                         yield delta
                     if answer.done:
-                        await _drain(stream, chunks)
+                        await _drain(stream)
                         break
                 else:
                     self._codec.read(parser.close(), answer)
@@ -226,11 +225,11 @@ def _estimated(used: Used, size: int) -> Used:
     return msgspec.structs.replace(used, tokens_in=used.tokens_in or size // 4)
 
 
-async def _drain(stream: Stream, chunks: AsyncIterator[bytes]) -> None:
+async def _drain(stream: Stream) -> None:
     """Read to the end, for then the connection is kept; but some servers never end."""
     if stream.whole:
         return
     with suppress(TimeoutError, NetFailed):
         async with asyncio.timeout(_DRAIN_S):
-            async for _ in chunks:
+            async for _ in stream:
                 pass

@@ -88,7 +88,7 @@ class _Body(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         room = _BODY_MOST
         try:
-            async for chunk in self._stream.chunks():
+            async for chunk in self._stream:
                 if (room := room - len(chunk)) < 0:
                     raise httpx2.ReadError("The answer is too large.")
                 yield chunk

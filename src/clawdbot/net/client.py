@@ -12,7 +12,7 @@ NetFailed
 """
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from io import BytesIO
@@ -106,7 +106,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stream:
-    """An answer whose body is still coming; header names in any case."""
+    """An answer whose body is still coming, to be iterated over as it comes, decompressed.
+
+    Header names in any case; its iteration raises NetFailed. It is no generator: whoever stops
+    reading leaves nothing that the event loop must close.
+    """
 
     def __init__(self, answer: aiohttp.ClientResponse, host: str) -> None:
         self.status = answer.status
@@ -120,10 +124,15 @@ class Stream:
         """Tell whether all of the body has come, read or not."""
         return self._content.is_eof()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, decompressed; raises NetFailed."""
-        while chunk := await self._next():
-            yield chunk
+    def __aiter__(self) -> Self:
+        """Go on where reading stopped."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Wait for more of the body."""
+        if chunk := await self._next():
+            return chunk
+        raise StopAsyncIteration
 
     async def read(self) -> bytes:
         """Give the whole body; raises NetFailed."""

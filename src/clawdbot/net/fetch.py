@@ -121,7 +121,7 @@ class Fetch:
     async def _read(self, request: Request, caps: Caps) -> Page:
         body, whole = bytearray(), True
         async with self._client.exchange(replace(request, timeout_s=caps.timeout_s)) as stream:
-            async for chunk in stream.chunks():
+            async for chunk in stream:
                 body += chunk
                 if not (whole := len(body) <= caps.body_bytes):
                     break

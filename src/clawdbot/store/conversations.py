@@ -172,7 +172,7 @@ def drop(tx: Tx, conversation: str, now: float) -> None:
 
 
 def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float) -> None:
-    """Append what a turn said, each message with its size in tokens, and index its words."""
+    """Append what a turn said, each message with its size in tokens; it is to be indexed."""
     for seq, (message, tokens) in enumerate(messages):
         tx.run(
             "transcript.add",
@@ -183,8 +183,16 @@ def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float
             at=now,
             **asdict(entry),
         )
-    said = [message for message, _ in messages]
-    search.add(tx, entry.user, entry.conversation, entry.position, said, now)
+    search.later(tx, entry.user, entry.conversation, entry.position, now)
+
+
+def index(tx: Tx, most: int) -> bool:
+    """Index the oldest turns that are not; False once there are none."""
+    taken = search.take(tx, most)
+    for turn in taken:
+        said = at(tx, turn.conversation_id, turn.position)
+        search.add(tx, turn, [row.message for row in said])
+    return bool(taken)
 
 
 def recent(tx: Tx, entry: Entry, after: int, most: int) -> list[Said]:

@@ -1,9 +1,11 @@
 """The search index: a row a turn, by the words of what was said in it.
 
-A row is written with the transcript, in its transaction, and read only for the user who spoke.
+What was said is noted with the transcript, in its transaction, and indexed soon after, many turns
+in one (`conversations.index`); a search sees to that first. It is read only for the user who spoke.
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -21,24 +23,43 @@ class Hit(Struct, frozen=True):
     at: float
 
 
+class Unindexed(Hit, frozen=True):
+    """A turn that is to be indexed."""
+
+    user_id: str
+
+
 def shown(messages: Sequence[Message]) -> list[Message]:
     """Give what people see of a turn's messages: their words, and the last answer."""
     answers = [m for m in messages if m.role is Role.ASSISTANT and m.text]
     return [*(m for m in messages if m.role is Role.USER and told(m.parts)), *answers[-1:]]
 
 
-def add(
-    tx: Tx, user: str, conversation: str, position: int, messages: Sequence[Message], now: float
-) -> None:
+def later(tx: Tx, user: str, conversation: str, position: int, now: float) -> None:
+    """Note that a turn is to be indexed."""
+    tx.run("search.later", user=user, conversation=conversation, position=position, at=now)
+
+
+def behind(tx: Tx) -> bool:
+    """Tell whether anything is to be indexed."""
+    return bool(tx.one(int, "search.behind"))
+
+
+def take(tx: Tx, most: int) -> list[Unindexed]:
+    """Take the oldest turns that are to be indexed: whoever takes them indexes them."""
+    return sorted(tx.all(Unindexed, "search.next", most=most), key=attrgetter("id"))
+
+
+def add(tx: Tx, turn: Unindexed, messages: Sequence[Message]) -> None:
     """Index what was said in a turn."""
     if words := indexed(told(message.parts) for message in shown(messages)):
         tx.run(
             "search.add",
-            user=user,
-            conversation=conversation,
+            user=turn.user_id,
+            conversation=turn.conversation_id,
             words=words,
-            position=position,
-            at=now,
+            position=turn.position,
+            at=turn.at,
         )
 
 
@@ -57,12 +78,14 @@ def find(tx: Tx, user: str, wanted: Sequence[Phrase], before: int, most: int) ->
 
 def forget(tx: Tx, user: str) -> None:
     """Forget what a user said and was answered; no byte of it stays in the index."""
+    tx.run("search.not_later", user=user)
     tx.run("search.forget", user=user)
     tx.run("search.purge")
 
 
 def forget_some(tx: Tx, user: str, most: int) -> int:
     """Forget a part of what a user said; tell how many turns. The index needs `merge` then."""
+    tx.run("search.not_later", user=user)
     return tx.run("search.forget_some", user=user, most=most)
 
 

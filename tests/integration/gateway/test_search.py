@@ -3,12 +3,16 @@
 Covers clawdbot.gateway.search.
 """
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from urllib.parse import quote
 
 import msgspec
 
 from tests.integration.gateway.conftest import Running
 from tests.integration.panel.conftest import Browser, add_user, browser, browsing, service
+from tests.patience import PATIENCE_S
 
 __all__ = ["browser", "service"]
 
@@ -37,6 +41,17 @@ async def test_what_was_said_is_found_at_once_and_by_its_speaker_only(
             if each["own"]
         ]
         assert [] == await look(bob, "数据库")
+
+
+async def test_what_was_said_is_indexed_though_nobody_searches(
+    service: Running, browser: Browser
+) -> None:
+    await browser.say("plans", "a plan")
+    with closing(sqlite3.connect(service.home / "data/clawdbot.db")) as db:
+        async with asyncio.timeout(PATIENCE_S):
+            while (1,) != db.execute("SELECT COUNT(*) FROM search").fetchone():
+                await asyncio.sleep(0.1)
+        assert (0,) == db.execute("SELECT COUNT(*) FROM unindexed").fetchone()
 
 
 async def test_what_cannot_be_looked_for_is_refused_or_found_nowhere(browser: Browser) -> None:

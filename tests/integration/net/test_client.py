@@ -102,10 +102,9 @@ async def test_a_stream_is_read_while_it_comes(client: Client) -> None:
         return response
 
     async with site(slowly) as url, client.stream("GET", url) as stream:
-        chunks = stream.chunks()
-        assert b"first" == await anext(chunks)
+        assert b"first" == await anext(stream)
         read.set()
-        assert b"second" == await anext(chunks)
+        assert b"second" == await anext(stream)
 
 
 async def test_every_request_passes_one_method() -> None:
