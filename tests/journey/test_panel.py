@@ -30,7 +30,7 @@ from tests.journey.world import NAMES, fill
 
 AXE = ROOT / "tests/data/axe/axe.min.js"
 GUEST = f"{NAMES[1]} 1"
-PAGES = (*(place.path for place in PLACES), "/components")
+PAGES = (*(place.path for place in PLACES), "/people/roles", "/components")
 FIRST_PAGE_BYTES = 150_000
 # What our sentences name as it is written: settings, a file, a route, an account.
 SETTINGS = {"net", "proxy", "yaml", "emergency", "main", "json", "tls", "mb", "webhook", "searxng"}
@@ -56,6 +56,21 @@ return found.join("\\n");
 SENT = """
 return performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
   .map((each) => [new URL(each.name).host, each.encodedBodySize]);
+"""
+
+# Short words that are broken to a second line, and buttons whose mark would stand in a corner.
+BROKEN = """
+const cut = [...document.querySelectorAll(".rows td.short, .door button, .tile dd")]
+  .filter((each) => each.checkVisibility() && !each.matches(".hint"))
+  .filter((each) => {
+    const range = document.createRange();
+    range.selectNodeContents(each);
+    const tops = [...range.getClientRects()].map((each) => each.bottom);
+    return Math.max(...tops) - Math.min(...tops) > parseFloat(getComputedStyle(each).fontSize);
+  });
+const stray = [...document.querySelectorAll(".menu")]
+  .filter((each) => each.checkVisibility() && getComputedStyle(each).position !== "relative");
+return [...cut, ...stray].map((each) => each.outerHTML.slice(0, 100));
 """
 
 
@@ -144,6 +159,7 @@ def look_over(person: Person, service: Service, page: str) -> None:
         person.look(size, dark=dark)
         person.driver.get(service.address + page)
         assert [] == person.too_wide(), page
+        assert [] == person.run(BROKEN), page
         assert [] == violations(person), page
     assert [] == person.complaints(), page
 

@@ -173,8 +173,10 @@ def shown(plan: Plan, language: str) -> str:
 
 
 def _line(call: Planned, language: str) -> str:
-    lead = "(It is not known whether this happened already.) Again: {tool}" if call.again else ""
-    head = say(language, lead, tool=call.tool) if lead else f"{call.tool} ({call.effect})"
+    head = f"{call.tool} ({say(language, call.effect)})"
+    if call.again:
+        again = "(It is not known whether this happened already.) Again: {tool}"
+        head = say(language, again, tool=call.tool)
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", call.arguments)), default=0))
     return f"{_seen(head)}\n{fence}\n{_seen(call.arguments)}\n{fence}"
 

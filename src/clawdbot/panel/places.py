@@ -21,7 +21,7 @@ class Places(Pages):
         """Show how the service fares; the next steps lead only where the caller may go."""
         # The first page of a service's life does not wait for the boxes: its board tells of them.
         now = await self._with.offered.overview.glance()
-        opened = {p.path for p in PLACES if p.area is None or p.area in caller.areas}
+        opened = {p.path: p.name for p in PLACES if p.area is None or p.area in caller.areas}
         values = {"now": now, "opened": opened, "goal": FIRST_TOKEN_MS}
         return await framed(self._with, "overview", request, caller, values)
 

@@ -13,6 +13,7 @@ from clawdbot.domain.people import Level
 from clawdbot.gateway.route import Caller
 from clawdbot.ops.reading import Wanted
 from clawdbot.panel.additions import About, Sort
+from clawdbot.panel.pages import page
 from clawdbot.panel.parts import Pages
 from clawdbot.panel.shell import framed
 from clawdbot.tools.manifest import Function, Parameter
@@ -33,11 +34,11 @@ class Plugins(Pages):
         """Show one; a tool server that does not answer is a page that says so."""
         name, wanted = request.match_info["name"], request.query.get("sort", Sort.PLUGIN)
         if wanted not in set(Sort):
-            raise web.HTTPNotFound
+            return page("lost", request, caller, status=404)
         try:
             about = await self._with.offered.additions.shown(Sort(wanted), name)
-        except BadInput as error:
-            raise web.HTTPNotFound from error
+        except (BadInput, web.HTTPNotFound):
+            return page("lost", request, caller, status=404)
         except Failure as error:
             about = About(sort=Sort(wanted), name=name, state="broken", problem=str(error))
         names = {each.name for each in about.functions}

@@ -221,7 +221,8 @@ async def test_who_may_not_is_refused_and_what_is_not_there_is_missing(
             for path in ("/additions", "/additions/plugin/count", "/standings"):
                 assert 403 == (await other.call("GET", path)).status
     for path in ("/plugins/none", "/plugins/none?sort=skill", "/plugins/time_now?sort=word"):
-        assert 404 == (await browser.get(path)).status
+        lost = await browser.get(path)
+        assert (404, True) == (lost.status, "<h1>There is nothing here</h1>" in lost.text)
     assert 404 == (await browser.call("GET", "/additions/server/none")).status
     assert 404 == (await browser.call("PUT", "/additions/plugin/none", {"hash": "x"})).status
     assert 404 == (await browser.call("DELETE", "/additions/skill/none")).status

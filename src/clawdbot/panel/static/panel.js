@@ -65,6 +65,7 @@ function told(form, faults) {
     field?.setAttribute("aria-invalid", "true");
     field?.setAttribute("aria-describedby", id);
     field?.after(note);
+    field?.closest("details")?.setAttribute("open", "");
     return field;
   });
   found[0]?.focus();
