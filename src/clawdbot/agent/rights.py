@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from clawdbot.domain.approval import Plan, Planned, State
 from clawdbot.domain.binding import Given
+from clawdbot.domain.inbound import Address
 from clawdbot.domain.people import User
 from clawdbot.domain.policy import (
     NOBODY,
@@ -19,7 +20,9 @@ from clawdbot.domain.policy import (
     Decision,
     Deny,
     Effect,
+    Manifest,
     Role,
+    Wish,
     ceiling_of,
     decide,
     role_of,
@@ -63,6 +66,23 @@ def read(tx: Tx, turn: Turn, limited: tuple[str, ...], now: float) -> Rows:
         recent={tool: rights.calls(tx, turn.user_id, tool, now - _HOUR_S) for tool in limited},
         ceiling=groups.ceiling(tx, turn.conversation_id, turn.to),
     )
+
+
+def due(tx: Tx, user: User, to: Address, manifest: Manifest, now: float) -> str:
+    """Decide again on what was allowed once and is due now, without a turn; name the rule of a no.
+
+    Where a role asks, the yes was given when it was set.
+    """
+    custom = rights.roles(tx)
+    context = Context(
+        user=user,
+        role=role_of(user, custom),
+        tainted=False,
+        refused=rights.refused(tx, user.id, now),
+        ceiling=ceiling_of(groups.ceiling_at(tx, to), custom),
+    )
+    decision = decide(context, Wish(manifest=manifest))
+    return decision.rule if isinstance(decision, Deny) else ""
 
 
 def entitled(user: User, asked: Approval, custom: Mapping[str, Role]) -> bool:

@@ -5,6 +5,7 @@ What was allowed when a reminder was set is decided again by the policy, for its
 
 from collections.abc import Callable
 
+from clawdbot.agent.rights import due
 from clawdbot.conversation import answer
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.ports import Clock, Stream, Tx
@@ -42,8 +43,8 @@ class Reminders:
             return
         to, text = notebook.due(timer)
         row, now = f"{timer.id}:reminder", self._clock.now()
-        if (denied := notebook.denied(tx, timer, user, now)) is not None:
-            self._record(tx, denied)
+        if rule := due(tx, user, to, notebook.REMIND, now):
+            self._record(tx, notebook.denied(timer, rule, now))
             english = (
                 "A reminder was due that you may no longer have. Ask an owner of this assistant."
             )

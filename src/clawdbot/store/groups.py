@@ -50,6 +50,15 @@ def ceiling(tx: Tx, conversation: str, to: Address) -> str:
     return group.ceiling if group is not None else ""
 
 
+def ceiling_at(tx: Tx, to: Address) -> str:
+    """Name the role that bounds what is said at an address without a turn; empty if direct."""
+    if not to.group:
+        return ""
+    given = {"channel": to.channel, "account": to.account, "chat": to.chat}
+    found = tx.one(Kept, "groups.of_address", **given)
+    return (found.policy if found is not None else Group()).ceiling
+
+
 def listed(tx: Tx) -> list[Kept]:
     """List the groups, the latest heard first."""
     return tx.all(Kept, "groups.list")

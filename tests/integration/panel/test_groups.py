@@ -16,6 +16,7 @@ from clawdbot.panel.groups import GroupShown
 from tests.fakes.telegram import TOKEN, UNLIMITED, Shown, TelegramServer
 from tests.integration.gateway.conftest import JSON
 from tests.integration.gateway.test_approvals import PAY, Bank
+from tests.integration.gateway.test_reminders import LATER, REFUSED
 from tests.integration.panel.conftest import (
     Browser,
     Running,
@@ -52,7 +53,7 @@ async def opened(
     bot = {"token": TOKEN, "base_url": telegram.url, "pace": "off", "session": session}
     tools = bank.tools if bank is not None else ()
     channels = {"telegram": {"main": bot}}
-    async with running(home, PAY, tools=tools, channels=channels) as service:
+    async with running(home, PAY + LATER, tools=tools, channels=channels) as service:
         if not (home / "settings.yaml").exists():
             await service.set_up("Olga")
             row = ("telegram", str(OWNER), "Olga", 1.0)
@@ -195,6 +196,28 @@ async def test_nobody_has_more_done_in_a_group_than_it_allows(
         assert [] == bank.paid
         trail = msgspec.json.decode((await browser.call("GET", "/audit?what=pay")).text)
         assert "this group: guest may not money" in str(trail)
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "due"),
+    [(["guest"], REFUSED), (["guest", "member"], "Reminder: tea")],
+)
+async def test_a_reminder_is_told_in_a_group_as_it_allows_when_it_is_due(
+    short_home: Path, telegram: TelegramServer, ceilings: list[str], due: str
+) -> None:
+    async with opened(short_home, telegram) as (service, browser):
+        await telegram.user_says(GROUP, ANN, f"{US} remind me")
+        await telegram.wait_for(GROUP, lambda chat: "I will remind you" in chat[-1].text)
+        for ceiling in ceilings:
+            await change(browser, await heard(browser), ceiling=ceiling)
+        write(service, "UPDATE timers SET due_at = ?", (1.0,))
+        await telegram.user_says(OWNER, OWNER, "soon")  # in private, due after hers
+        await telegram.wait_for(OWNER, lambda chat: chat[-1].text == "Reminder: tea")
+        await telegram.wait_for(GROUP, lambda chat: chat[-1].text == due)
+        rows = msgspec.json.decode((await browser.call("GET", "/audit?decision=deny")).text)
+        denied = [(row["what"], row["rule"]) for row in rows]
+        rule = "this group: guest may not write"
+        assert ([("reminder_add", rule)] if due == REFUSED else []) == denied
 
 
 async def test_a_group_allows_no_more_than_whoever_sets_it_may_give(

@@ -17,6 +17,12 @@ SELECT g.id, g.receiver, g.chat, g.channel, g.account, g.name, g.answers, g.spea
 FROM conversations c JOIN group_chats g ON g.receiver = c.receiver
 WHERE c.id = :conversation_id AND g.chat = :chat;
 
+-- name: groups.of_address
+-- Find the group at an address, the one that was heard last where an account had several receivers.
+SELECT id, receiver, chat, channel, account, name, answers, speaks, ceiling, language, created_at, seen_at
+FROM group_chats WHERE channel = :channel AND account = :account AND chat = :chat
+ORDER BY seen_at DESC, id LIMIT 1;
+
 -- name: groups.list
 -- List the groups, the latest heard first.
 SELECT id, receiver, chat, channel, account, name, answers, speaks, ceiling, language, created_at, seen_at

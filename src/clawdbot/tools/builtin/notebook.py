@@ -13,11 +13,13 @@ from msgspec import Meta
 
 from clawdbot.domain.errors import ToolFailed
 from clawdbot.domain.inbound import Address
-from clawdbot.domain.people import User
-from clawdbot.domain.policy import Context, Deny, Effect, Manifest, Wish, decide, role_of
+from clawdbot.domain.policy import (
+    Effect,
+    Manifest,
+)
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.text import say
-from clawdbot.store import notes, rights, timers
+from clawdbot.store import notes, timers
 from clawdbot.store.audit import Entry, Kind
 from clawdbot.store.notes import Note
 from clawdbot.store.timers import Timer
@@ -101,24 +103,16 @@ def due(timer: Timer) -> tuple[Address, str]:
     return reminder.to, say(reminder.language, "Reminder: {text}", text=reminder.text)
 
 
-def denied(tx: Tx, timer: Timer, user: User, now: float) -> Entry | None:
-    """Have the policy decide again on a due reminder; give a no as it goes on record.
-
-    Where a role asks, the yes was given when the reminder was set.
-    """
-    role, refused = role_of(user, rights.roles(tx)), rights.refused(tx, user.id, now)
-    context = Context(user=user, role=role, tainted=False, refused=refused)
-    decision = decide(context, Wish(manifest=REMIND))
-    if not isinstance(decision, Deny):
-        return None
+def denied(timer: Timer, rule: str, now: float) -> Entry:
+    """Put on record that a due reminder may not be told any more."""
     return Entry(
         at=now,
         kind=Kind.DECISION,
         what=REMIND.name,
-        user_id=user.id,
+        user_id=timer.user_id,
         step=f"timer/{timer.id}",
         decision="deny",
-        rule=decision.rule,
+        rule=rule,
     )
 
 
