@@ -27,6 +27,7 @@ from clawdbot.store.erasure import Erased, Gone
 from clawdbot.store.inbox import Decision
 from clawdbot.store.logins import Login
 from clawdbot.store.notes import Note
+from clawdbot.store.people import Pairing
 from clawdbot.store.rights import NewApproval, NewStanding
 from clawdbot.store.timers import Timer
 from clawdbot.store.usage import Used
@@ -235,6 +236,65 @@ async def test_a_person_is_forgotten_piece_by_piece_and_a_tombstone_stays(db: Db
     assert (["v", "v"], True, (None, None, [b""]), 1) == await db.read(left)
 
 
+async def test_whoever_has_very_much_is_closed_by_small_pieces_too(db: Db) -> None:
+    def prepare(tx: Tx) -> None:
+        for user in "uv":
+            add_user(tx, user)
+            for n in range(MANY if user == "u" else 1):
+                _traces(tx, user, f"{user}{n}")
+
+    await db.write(prepare)
+    pieces: list[int] = []
+
+    def piece(tx: Tx) -> bool:
+        counting = Counting(tx)
+        going = erasure.close(counting, "u", MOST)
+        pieces.append(counting.rows)
+        assert going == (people.get(tx, "u") is not None)
+        return going
+
+    while await db.write(piece):
+        pass
+    # A row of each kind for each account that a platform has, and the user with their key.
+    assert max(pieces) <= 3 * MOST
+    assert 4 * MANY <= sum(pieces)
+
+    def left(tx: Tx) -> tuple[object, ...]:
+        rows = (people.pairing_of(tx, "telegram", f"{user}0", START) for user in "uv")
+        due = (timers.of_user(tx, user, "reminder") for user in "uv")
+        return (*(row is not None for row in rows), *map(len, due), len(people.identities(tx, "v")))
+
+    assert (False, True, 0, 1, 1) == await db.read(left)
+    assert 0 == await db.write(lambda tx: erasure.close(tx, "u", MOST))
+
+
+def _traces(tx: Tx, user: str, name: str) -> None:
+    """Leave what only an account on a platform, or a timer, tells of a user."""
+    people.identify(tx, user, "telegram", name, name=name, now=START)
+    timers.add(tx, Timer(name, "reminder", "tea", user, b"{}", START), START)
+    pairing = Pairing(
+        code_hash=name,
+        platform="telegram",
+        external=name,
+        name=name,
+        language="en",
+        held="",
+        created_at=START,
+        expires_at=START + 60,
+    )
+    people.add_pairing(tx, pairing)
+    code = Code(
+        hash=name,
+        id=name,
+        kind=codes.Kind.LINK,
+        platform="telegram",
+        external=name,
+        created_at=START,
+        expires_at=START + 60,
+    )
+    codes.add(tx, code)
+
+
 async def _forgotten(db: Db) -> None:
     """Forget all of `u`, so many rows at a time."""
     await _emptied(db, lambda tx: erasure.turns(tx, "u", "", MOST), _forget_turns)
@@ -244,7 +304,8 @@ async def _forgotten(db: Db) -> None:
     for piece in (erasure.forget_usage, erasure.forget_words):
         while await db.write(partial(piece, user="u", most=MOST)):
             pass
-    await db.write(lambda tx: erasure.close(tx, "u"))
+    while await db.write(lambda tx: erasure.close(tx, "u", MOST)):
+        pass
 
 
 async def _emptied(

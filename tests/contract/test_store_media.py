@@ -52,7 +52,9 @@ async def test_what_is_old_and_what_was_never_sent_is_forgotten(db: Db) -> None:
 async def test_a_forgotten_users_file_that_somebody_else_has_is_known_on(db: Db) -> None:
     both, mine = row("1", content=b"both"), row("2", content=b"mine")
     await add(db, both, mine, row("3", "v", b"both"))
-    assert {both.hash, mine.hash} == await db.write(lambda tx: media.forget(tx, "u"))
+    pieces = [await db.write(lambda tx: media.forget(tx, "u", 1)) for _ in range(3)]
+    assert [1, 1, 0] == [len(each) for each in pieces]
+    assert {both.hash, mine.hash} == {hashed for each in pieces for hashed in each}
     assert set() == await db.read(lambda tx: media.known(tx, mine.hash))
     assert {both.hash} == await db.read(lambda tx: media.known(tx, both.hash[:2]))
     assert None is await db.read(lambda tx: media.get(tx, "u", "1"))

@@ -101,11 +101,13 @@ class Media:
         except OSError as error:
             raise (DiskLow if error.errno in _FULL else StoreFailed) from error
 
-    async def forget(self, user: str) -> None:
-        """Remove all that a user sent; what others sent too stays theirs."""
+    async def forget(self, user: str, most: int) -> bool:
+        """Remove some of what a user sent, not what others sent too; True if there may be more."""
         async with self._still:
-            for hashed in await self._db.write(lambda tx: media.forget(tx, user)):
+            gone = await self._db.write(lambda tx: media.forget(tx, user, most))
+            for hashed in gone:
                 await self._drop(hashed)
+        return bool(gone)
 
     async def tidy(self) -> None:
         """Forget what is old, remove what belongs to nobody, measure what stays."""

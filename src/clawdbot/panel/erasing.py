@@ -81,7 +81,7 @@ class Erasing:
         forget = (self._ways, self._turns, self._lanes, self._rows, self._inbox, self._usage)
         self._stages = (
             *(self._halt, *forget, self._words, *forget, self._words),
-            *(self._close, self._inbox, self._index, self._files, self._clear),
+            *(self._sent, self._close, self._inbox, self._index, self._files, self._clear),
         )
 
     def boards(self) -> dict[str, Board]:
@@ -242,10 +242,12 @@ class Erasing:
         gone = await self._book.db.write(lambda tx: erasure.forget_words(tx, user, _TURNS))
         return "more" if gone else ""
 
+    async def _sent(self, user: str, _: str) -> str:
+        return "more" if await self._media.forget(user, _ROWS) else ""
+
     async def _close(self, user: str, _: str) -> str:
-        await self._media.forget(user)
-        await self._book.db.write(lambda tx: erasure.close(tx, user))
-        return ""
+        going = await self._book.db.write(lambda tx: erasure.close(tx, user, _ROWS))
+        return "more" if going else ""
 
     async def _index(self, _: str, __: str) -> str:
         done = await self._book.db.write(lambda tx: search.merge(tx, _INDEX_PAGES))

@@ -21,6 +21,11 @@ _OF_TURN = (
     "erasure.steps",
     "erasure.turn",
 )
+# What an account on a platform leads to goes before the account.
+_OF_USER = (
+    ("erasure.timers", "erasure.pairings", "erasure.codes"),
+    ("erasure.identities",),
+)
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -151,12 +156,14 @@ def forget_words(tx: Tx, user: str, most: int) -> int:
     return search.forget_some(tx, user, most)
 
 
-def close(tx: Tx, user: str) -> None:
-    """Forget the user themselves, after all that is large."""
-    for query in ("erasure.timers", "erasure.pairings", "erasure.codes"):
-        tx.run(query, user_id=user)
+def close(tx: Tx, user: str, most: int) -> bool:
+    """Forget a part of what is left, or, where nothing is, the user; True if there is more."""
+    for queries in _OF_USER:
+        if sum(tx.run(query, user_id=user, most=most) for query in queries):
+            return True
     people.erase(tx, user)
     audit.erase(tx, user)  # a turn that ended late may have made a new key
+    return False
 
 
 def finish(tx: Tx, user: str, now: float) -> None:

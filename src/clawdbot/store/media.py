@@ -66,9 +66,9 @@ def expire(tx: Tx, old: float, unsent: float) -> None:
     tx.run("media.expire", old=old, unsent=unsent)
 
 
-def forget(tx: Tx, user: str) -> set[str]:
-    """Forget a user's files; give their hashes."""
-    return set(tx.all(str, "media.forget", user_id=user))
+def forget(tx: Tx, user: str, most: int) -> set[str]:
+    """Forget some of a user's files; give their hashes."""
+    return set(tx.all(str, "media.forget", user_id=user, most=most))
 
 
 class Draft(Struct):

@@ -150,8 +150,7 @@ def forget_ways(tx: Tx, user: str, most: int) -> int:
 
 
 def erase(tx: Tx, user: str) -> None:
-    """Forget a user with their accounts, after all that names them."""
-    tx.run("identities.erase", user_id=user)
+    """Forget a user, after all that names them."""
     tx.run("people.erase", user_id=user)
 
 

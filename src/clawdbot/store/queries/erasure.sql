@@ -101,18 +101,26 @@ DELETE FROM usage WHERE user_id = :user_id AND (at, id) IN (
     SELECT at, id FROM usage WHERE user_id = :user_id ORDER BY at, id LIMIT :most);
 
 -- name: erasure.timers
--- Forget every timer of a user.
-DELETE FROM timers WHERE user_id = :user_id;
+-- Forget a part of a user's timers, of every kind.
+DELETE FROM timers WHERE id IN (SELECT id FROM timers WHERE user_id = :user_id LIMIT :most);
 
 -- name: erasure.pairings
--- Forget that a user once was a stranger.
-DELETE FROM pairings WHERE EXISTS (
-    SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (pairings.platform, pairings.platform || '.groups')
-                                 AND i.external = pairings.external);
+-- Forget a part of what tells that a user once was a stranger.
+DELETE FROM pairings WHERE code_hash IN (
+    SELECT p.code_hash FROM pairings p JOIN identities i
+        ON i.external = p.external AND i.platform IN (p.platform, p.platform || '.groups')
+    WHERE i.user_id = :user_id LIMIT :most);
 
 -- name: erasure.codes
--- Forget the codes by which a user came in or linked an account.
-DELETE FROM codes
-WHERE (state <> 'open' AND name <> '' AND name = (SELECT name FROM users WHERE id = :user_id))
-   OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (codes.platform, codes.platform || '.groups')
-                                            AND i.external = codes.external);
+-- Forget a part of the codes by which a user came in or linked an account.
+DELETE FROM codes WHERE hash IN (
+    SELECT c.hash FROM codes c
+    WHERE (c.state <> 'open' AND c.name <> '' AND c.name = (SELECT name FROM users WHERE id = :user_id))
+       OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = :user_id AND i.platform IN (c.platform, c.platform || '.groups')
+                                                AND i.external = c.external)
+    LIMIT :most);
+
+-- name: erasure.identities
+-- Forget a part of a user's accounts on platforms.
+DELETE FROM identities WHERE user_id = :user_id AND (platform, external) IN (
+    SELECT platform, external FROM identities WHERE user_id = :user_id LIMIT :most);

@@ -29,5 +29,5 @@ DELETE FROM media WHERE created_at <= :old OR (created_at <= :unsent AND said_at
 DELETE FROM media WHERE said_in = :id;
 
 -- name: media.forget
--- Forget a user's files.
-DELETE FROM media WHERE user_id = :user_id RETURNING hash;
+-- Forget some of a user's files.
+DELETE FROM media WHERE id IN (SELECT id FROM media WHERE user_id = :user_id LIMIT :most) RETURNING hash;

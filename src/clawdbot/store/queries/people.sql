@@ -128,7 +128,3 @@ UPDATE identities SET user_id = :user_id WHERE platform = :platform AND external
 -- Take a platform's account from its user.
 DELETE FROM identities
 WHERE platform = :platform AND external = :external AND user_id = :user_id;
-
--- name: identities.erase
--- Forget a user's accounts on platforms.
-DELETE FROM identities WHERE user_id = :user_id;
