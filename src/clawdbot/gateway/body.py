@@ -84,7 +84,10 @@ def problem(
     request: web.Request, status: int, title: str, detail: str, faults: dict[str, str] | None = None
 ) -> web.Response:
     """Answer with what went wrong, in the language of whoever asked."""
-    words = told(request.get(LANGUAGE, "en"), detail)
+    from clawdbot.gateway import misfit  # noqa: PLC0415 - first needed here
+
+    language = request.get(LANGUAGE, "en")
+    words = misfit.told(language, told(language, detail))
     response = json(Problem(title=title, status=status, detail=words, faults=faults or {}), status)
     response.content_type = "application/problem+json"
     return response

@@ -114,7 +114,10 @@ def moments(user: User, now: float) -> Callable[..., str]:
 
 def fault(request: web.Request, caller: Caller, status: int, text: str) -> web.Response:
     """Tell what went wrong, in a page."""
-    words = told(language_for(request, caller), text)
+    from clawdbot.gateway import misfit  # noqa: PLC0415 - first needed here
+
+    language = language_for(request, caller)
+    words = misfit.told(language, told(language, text))
     return page("fault", request, caller, {"words": words}, status=status)
 
 

@@ -50,6 +50,18 @@ async def test_what_does_not_fit_changes_nothing(browser: Browser) -> None:
     assert [] == msgspec.json.decode((await browser.call("GET", "/secrets")).text)
 
 
+async def test_what_does_not_fit_is_told_in_the_readers_language(browser: Browser) -> None:
+    assert 200 == (await browser.call("PATCH", "/me", {"language": "zh"})).status
+    wish = await browser.call("PUT", "/secrets", {"name": 1})
+    asked = await browser.call("GET", "/audit?most=many")
+    details = [msgspec.json.decode(page.text)["detail"] for page in (wish, asked)]
+    assert [
+        "应为 `str`，而不是 `int`（`$.name`）",
+        "应为 `int`，而不是 `str`（`$.most`）",
+    ] == details
+    assert "应为 `int`，而不是 `str`" in (await browser.get("/logs?most=many")).text
+
+
 async def test_an_area_is_open_while_the_role_opens_it(service: Running) -> None:
     add_user(service, "Bob", role="clerk", language="zh")
     async with browsing(service) as bob:
