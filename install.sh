@@ -15,11 +15,19 @@ script=${BASH_SOURCE[0]:-/dev/null} # through a pipe there is no file, and no ch
 
 port=8080
 own_python=3.13 # brought where the host's is too old
+# What --with adds, of the libraries in requirements-dev.lock.
+selenium_libraries='attrs certifi h11 outcome pysocks selenium sniffio sortedcontainers trio
+  trio-websocket typing-extensions urllib3 websocket-client wsproto'
+mcp_libraries='annotated-types anyio attrs cffi cryptography h11 httpcore2 httpx2 idna jsonschema
+  jsonschema-specifications mcp mcp-types opentelemetry-api pycparser pydantic pydantic-core pyjwt
+  python-multipart referencing rpds-py sse-starlette starlette truststore typing-extensions
+  typing-inspection uvicorn'
 apparmor=/etc/apparmor.d/clawdbot-bwrap
 
 mode=install
 start=false
 browser=false
+mcp=false
 yes=false
 source_url=""
 sources=""
@@ -54,8 +62,11 @@ read_arguments() {
       --start) start=true ;;
       -y | --yes) yes=true ;;
       --with)
-        [ "${2:-}" = browser ] || misuse "$1"
-        browser=true
+        case ${2:-} in
+          browser) browser=true ;;
+          mcp) mcp=true ;;
+          *) misuse "$1" ;;
+        esac
         shift
         ;;
       --dry-run) mode=plan ;;
@@ -121,6 +132,7 @@ install() {
   add_sandbox
   allow_boxes
   if $browser; then add_browser; fi
+  if $mcp; then add_mcp; fi
   activate
   release
   tell_next
@@ -404,9 +416,10 @@ END
 
 # What the browser's tools and tasks need: Chromium with its driver, and Selenium for plugins.
 add_browser() {
-  if ! has_selenium; then
+  if ! has selenium.webdriver.remote.webdriver; then
     hold
-    step 'Installing Selenium' '安装 Selenium' install_selenium
+    # shellcheck disable=SC2086  # a list
+    step 'Installing Selenium' '安装 Selenium' install_more $selenium_libraries
   fi
   if has_chromium; then return; fi
   packages="chromium chromium-driver"
@@ -423,19 +436,26 @@ has_chromium() {
   [ -x /usr/lib/chromium/chromium ] && [ -x /usr/bin/chromedriver ]
 }
 
-has_selenium() {
-  "$target/bin/python" -IBc 'import selenium.webdriver.remote.webdriver' 2>/dev/null
+# What the tools of other servers need: the library of the Model Context Protocol.
+add_mcp() {
+  if has mcp; then return; fi
+  hold
+  # shellcheck disable=SC2086  # a list
+  step 'Installing the library of tool servers' '安装工具服务器的依赖库' install_more $mcp_libraries
 }
 
-install_selenium() {
-  locked attrs certifi h11 outcome pysocks selenium sniffio sortedcontainers trio trio-websocket \
-    typing-extensions urllib3 websocket-client wsproto >"$work/browser.lock"
+has() {
+  "$target/bin/python" -IBc "import $1" 2>/dev/null
+}
+
+install_more() {
+  locked "$@" >"$work/more.lock"
   if [ ! -x "$work/tools/bin/python" ]; then
     choose_python
     "$python" -Im venv "$work/tools"
   fi
   pip --python "$target/bin/python" install --require-hashes --only-binary :all: --no-deps \
-    -r "$work/browser.lock"
+    -r "$work/more.lock"
 }
 
 # Ask on the terminal, which is there even where the script itself comes through a pipe.
@@ -669,6 +689,9 @@ plan() {
     say '  - install Selenium, and with apt-get: chromium chromium-driver' \
       '  - 安装 Selenium，并用 apt-get 安装：chromium chromium-driver'
   fi
+  if $mcp; then
+    say '  - install mcp and what it needs' '  - 安装 mcp 及其依赖'
+  fi
   say '  - install clawdbot, with %s as its command' '  - 安装 clawdbot，命令为 %s' "$launcher"
   if $start; then say '  - run: clawdbot start' '  - 执行：clawdbot start'; fi
 }
@@ -713,7 +736,8 @@ help() {
 
   --start         start clawdbot afterwards, in the foreground
   --yes           install missing system packages without asking
-  --with browser  also what tools and tasks in a browser need
+  --with WHAT     also what tools and tasks in a browser need (browser),
+                  or the tools of other servers (mcp); may be repeated
   --source WHAT   install from a git repository, a .tar.gz or a folder,
                   not from the checkout around this file (or CLAWDBOT_SOURCE)
   --dry-run       print what would be done, change nothing
@@ -727,7 +751,8 @@ Recommended: Ubuntu 20.04, Debian 11, macOS or newer; 8 GB memory; 50 GB disk.' 
 
   --start         安装后在前台启动 clawdbot
   --yes           不询问，直接安装缺少的系统软件包
-  --with browser  同时安装浏览器工具和任务所需的组件
+  --with 组件     同时安装浏览器工具和任务所需的组件（browser），
+                  或工具服务器所需的组件（mcp）；可重复使用
   --source 来源   从 git 仓库、.tar.gz 或文件夹安装，
                   而不是本文件所在的代码目录（或 CLAWDBOT_SOURCE）
   --dry-run       只显示将执行的步骤，不做改动

@@ -38,7 +38,9 @@ def reaching(loaded: Loaded, sandbox: Sandbox, client: Client, egress: Proxy) ->
         try:  # it takes a second: the service goes on meanwhile
             await asyncio.to_thread(import_module, "clawdbot.tools.mcp")
         except ImportError as error:
-            raise ToolFailed("The package `mcp` is missing: install clawdbot[mcp].") from error
+            raise ToolFailed(
+                "Tool servers need the library `mcp`: run install.sh --with mcp."
+            ) from error
         from clawdbot.tools import mcp  # noqa: PLC0415 - an extra
 
         if settings.url:

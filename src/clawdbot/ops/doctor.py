@@ -66,7 +66,7 @@ def programs(language: str) -> Iterator[Finding]:
     needs: tuple[tuple[str, bool, str], ...] = (
         ("Chromium", not there, "install.sh --with browser"),
         ("selenium", find_spec("selenium") is not None, "install.sh --with browser"),
-        ("mcp", find_spec("mcp") is not None, "pip install 'clawdbot[mcp]'"),
+        ("mcp", find_spec("mcp") is not None, "install.sh --with mcp"),
     )
     for name, found, remedy in needs:
         if found:

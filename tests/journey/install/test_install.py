@@ -10,13 +10,16 @@ import tarfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import requires
 from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from tests.journey.install.host import SCRIPT, Host
+from tests.journey.install.host import ROOT, SCRIPT, Host
 from tests.patience import PATIENCE_S
 
 MOST_BYTES = 70_000_000
@@ -252,6 +255,39 @@ def test_the_browser_s_parts_come_when_asked_for(installed: Host, sources: Path)
     before = whole(installed.prefix / "versions")
     assert 0 == installed.run(sources / "install.sh", "--with", "browser")[0]
     assert before == whole(installed.prefix / "versions")
+
+
+@BUILDS
+def test_the_parts_of_tool_servers_come_when_asked_for(installed: Host, sources: Path) -> None:
+    status, said = installed.run(sources / "install.sh", "--with", "mcp")
+    assert 0 == status, said
+    python = next(installed.prefix.glob("current/bin/python"))
+    assert 0 == installed.run(python, "-IBc", "import mcp")[0]
+
+
+@pytest.mark.parametrize("root", ["selenium", "mcp"])
+def test_what_with_adds_is_all_that_it_needs(root: str) -> None:
+    listed = re.search(rf"{root}_libraries='([^']*)'", SCRIPT.read_text())
+    assert listed is not None
+    there = re.findall(r"(?m)^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text())
+    needed = needs(root)
+    assert {*listed[1].split()} <= needed
+    assert needed <= {*listed[1].split(), *there}
+
+
+def needs(root: str) -> set[str]:
+    """Name a library and all that it needs, on a system and a Python like this one."""
+    found, left = set(), [Requirement(root)]
+    while left:
+        wish = left.pop()
+        if (key := (canonicalize_name(wish.name), *sorted(wish.extras))) in found:
+            continue
+        found.add(key)
+        for each in map(Requirement, requires(wish.name) or ()):
+            extras = wish.extras or {""}
+            if each.marker is None or any(each.marker.evaluate({"extra": e}) for e in extras):
+                left.append(each)
+    return {name for name, *_ in found}
 
 
 def test_uninstalling_stops_the_service_and_keeps_the_data(host: Host) -> None:
