@@ -26,7 +26,7 @@ BUDGETS = {
     "cluster": 350,
     "config": 1050,
     "conversation": 1300,
-    "domain": 2500,
+    "domain": 2530,
     "durable": 700,
     "federated": 350,
     "gateway": 5120,
@@ -37,10 +37,10 @@ BUDGETS = {
     "plugins": 1000,
     "sandbox": 3220,
     "scheduler": 400,
-    "store": 3750,
+    "store": 3820,
     "tools": 3950,
 }
-PYTHON_LINES = 42_800
+PYTHON_LINES = 42_900
 OTHER_LINES = 8_000
 OTHER_KINDS = {".sql", ".html", ".jinja", ".css", ".js", ".sh"}
 

@@ -9,6 +9,7 @@ from aiogram.enums import MessageEntityType
 from aiogram.exceptions import (
     TelegramBadRequest,
     TelegramForbiddenError,
+    TelegramMigrateToChat,
     TelegramNotFound,
     TelegramUnauthorizedError,
 )
@@ -208,6 +209,24 @@ async def test_a_draft_is_shown_until_the_message(telegram, bot):
     assert None is (await telegram.wait_view(5, lambda seen: 2 == len(seen.messages))).draft
     with pytest.raises(TelegramBadRequest, match="TEXTDRAFT_PEER_INVALID"):
         await bot.send_message_draft(GROUP, draft_id=1, text="x")
+
+
+async def test_a_group_that_moved_takes_no_message_and_what_it_has_can_be_edited(telegram, bot):
+    await telegram.add_group(-77, "Desk", supergroup=False)
+    sent = await bot.send_message(-77, "one")
+    await telegram.upgrade(-77, 5, GROUP)
+    left, come = [update.message for update in await bot.get_updates()]
+    assert (-77, "group", GROUP) == (left.chat.id, left.chat.type, left.migrate_to_chat_id)
+    assert (GROUP, "supergroup", -77) == (come.chat.id, come.chat.type, come.migrate_from_chat_id)
+    assert "Desk" == come.sender_chat.title
+    for refused in (bot.send_message(-77, "two"), bot.send_chat_action(-77, "typing")):
+        with pytest.raises(TelegramMigrateToChat) as caught:
+            await refused
+        assert GROUP == caught.value.migrate_to_chat_id
+    await sent.edit_text("one, changed")
+    await bot.send_message(GROUP, "two")
+    assert ["one, changed"] == await telegram.answers(-77)
+    assert ["two"] == await telegram.answers(GROUP)
 
 
 async def test_small_methods(telegram, bot):

@@ -23,6 +23,13 @@ def direct_scope(to: Address, user: str) -> str:
     return f"direct:{to.chat}:{to.thread}:{user}"
 
 
+def moved(scope: str, old: str, new: str) -> str:
+    """Name the conversation of a group whose chat has another id now; others keep their name."""
+    if scope.split(":")[:2] != ["group", old]:
+        return scope
+    return f"group:{new}" + scope.removeprefix(f"group:{old}")
+
+
 def expired(policy: Session, session_from: float, session_last: float, now: float) -> bool:
     """Tell whether the session ended by silence or age; a clock set back ends nothing."""
     return now - session_last > policy.idle_s or now - session_from > policy.max_age_s

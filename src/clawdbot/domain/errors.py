@@ -23,6 +23,7 @@ Failure
         Retry(after)           certainly not sent, try again
         Refused                certainly not sent, never will be
             Gone               the message to replace is not there any more
+            Moved(chat)        the chat goes on under another id
         Window                 outside the platform's reply window
         AuthLost               the platform no longer knows our key
         Unknown                the request left, no answer came
@@ -191,6 +192,15 @@ class Refused(SendFailed):
 
 class Gone(Refused):
     """The message that was to be replaced is not there any more."""
+
+
+class Moved(Refused):
+    """The chat goes on under another id."""
+
+    def __init__(self, message: str = "", *, chat: str = "") -> None:
+        """Carry the message and the chat's id now."""
+        super().__init__(message)
+        self.chat = chat
 
 
 class Window(SendFailed):

@@ -61,8 +61,8 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `addressed` tells whether it is meant for us (always, in a direct chat), `album` joins what the
     sender sent as one, `token` is a clicked button's, `click` what an answer to it must name.
     `instead` names the turn in whose place this stands, `route` the model of a conversation that
-    begins with this, `title` what a group is called. `raw` holds the undecodable bytes (capped) of
-    an unreadable delivery.
+    begins with this, `title` what a group is called, `was` the id that its chat had before. `raw`
+    holds the undecodable bytes (capped) of an unreadable delivery.
     """
 
     receiver: str
@@ -81,6 +81,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instead: str = ""
     route: str = ""
     title: str = ""
+    was: str = ""
     raw: bytes = b""
 
 

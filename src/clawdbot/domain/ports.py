@@ -140,7 +140,8 @@ class Channel(Protocol):
     async def send(self, to: Address, message: Outgoing, key: str) -> str:
         """Send once and return the platform's message id.
 
-        Raises Retry, Refused, Window, AuthLost or Unknown; any other exception counts as Unknown.
+        Raises Retry, Refused, Moved, Window, AuthLost or Unknown; any other exception counts as
+        Unknown.
         """
 
     async def health(self) -> Health:

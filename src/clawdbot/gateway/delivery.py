@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 
 from clawdbot.domain.caps import Caps
-from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, SendFailed, Window
+from clawdbot.domain.errors import AuthLost, Gone, Moved, Refused, Retry, SendFailed, Window
 from clawdbot.domain.ports import Channel, Editable
 from clawdbot.domain.settings import Outbox
 from clawdbot.store.outbox import Mark, Row, RowKind, RowState
@@ -24,12 +24,14 @@ class Attempt(Struct, frozen=True, kw_only=True):
     settings: Outbox
 
     async def make(self, now: float) -> Mark | None:
-        """Send once and tell the row's new state; None where its stub is gone."""
+        """Send once and tell the row's new state; None where its stub is gone. Raises Moved."""
         row = self.row
         try:
             ref = await self._call()
         except Gone:
             return None
+        except Moved:
+            raise
         except (Refused, Window) as error:
             return Mark(state=RowState.DEAD, attempts=row.attempts + 1, reason=str(error))
         except AuthLost as error:

@@ -3,18 +3,24 @@
 from msgspec.structs import replace
 
 from clawdbot.conversation.arrival import Drawn
+from clawdbot.conversation.session import moved
 from clawdbot.domain.inbound import ChatKind, Inbound
 from clawdbot.domain.people import Level, User, shown
 from clawdbot.domain.ports import Tx
 from clawdbot.domain.settings import Answers, Group, Speaks
 from clawdbot.domain.text import language_of
-from clawdbot.store import groups, people
+from clawdbot.store import conversations, groups, people
 
 
-def heard(tx: Tx, inbound: Inbound, new: Group, drawn: Drawn) -> Group | None:
-    """Note that something came from a group and give its policy, `new` at first; None elsewhere."""
+def heard(tx: Tx, inbound: Inbound, new: Group, drawn: Drawn) -> tuple[Inbound, Group | None]:
+    """Note that something came from a group and give its policy, `new` at first; None elsewhere.
+
+    What comes late from an id that the chat had before, comes from where it goes on.
+    """
     if inbound.chat is not ChatKind.GROUP:
-        return None
+        return inbound, None
+    if inbound.was:
+        _move(tx, inbound, drawn)
     group = groups.Kept(
         id=drawn.row,
         receiver=inbound.receiver,
@@ -29,7 +35,12 @@ def heard(tx: Tx, inbound: Inbound, new: Group, drawn: Drawn) -> Group | None:
         created_at=drawn.now,
         seen_at=drawn.now,
     )
-    return groups.heard(tx, group).policy
+    known = groups.heard(tx, group)
+    if known.moved_to:
+        # The platform's ids of messages do not go along.
+        inbound = replace(inbound, to=replace(inbound.to, chat=known.moved_to), ref="")
+        known = groups.heard(tx, replace(group, chat=known.moved_to))
+    return inbound, known.policy
 
 
 def meant(inbound: Inbound, group: Group | None) -> bool:
@@ -48,6 +59,16 @@ def speaking(
         return known
     user = known if known or group.answers is not Answers.EVERYBODY else _guest(tx, inbound, drawn)
     return replace(user, language=group.language) if user and group.language else user
+
+
+def _move(tx: Tx, inbound: Inbound, drawn: Drawn) -> None:
+    """Have a group and its conversations go on under their chat's new id, once."""
+    old, new = inbound.was, inbound.to.chat
+    if not groups.move(tx, inbound.receiver, old, new, drawn.row):
+        return
+    for lane in conversations.of_receiver(tx, inbound.receiver):
+        if (scope := moved(lane.scope, old, new)) != lane.scope:
+            conversations.move(tx, lane, scope, replace(lane.to, chat=new))
 
 
 def _guest(tx: Tx, inbound: Inbound, drawn: Drawn) -> User:

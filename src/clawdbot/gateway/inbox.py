@@ -167,7 +167,7 @@ class Inbox:
         policy = self._policy(inbound.to.channel, inbound.to.account)
         if inbound.kind is InboundKind.UNREADABLE:
             return Verdict(decision=Decision(outcome=Outcome.UNREADABLE, keep=True))
-        group = groups.heard(tx, inbound, policy.group, drawn)
+        inbound, group = groups.heard(tx, inbound, policy.group, drawn)
         if inbound.kind is InboundKind.NOISE or not groups.meant(inbound, group):
             return refused("not for us")
         user = groups.speaking(tx, inbound, _who(tx, inbound, policy, drawn), group, drawn)

@@ -16,6 +16,7 @@ import structlog
 from msgspec.structs import replace
 
 from clawdbot.domain.bus import Bus
+from clawdbot.domain.errors import Moved
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Channel, Clock, Db, Lease, Stream, Tx
@@ -186,7 +187,11 @@ class Outbox:
             if not harmless:
                 await self._mark(row, Mark(state=RowState.SENDING, attempts=row.attempts))
             attempt = Attempt(channel=channel, row=row, shown=ref, settings=self._settings)
-            mark = await attempt.make(self._clock.now())
+            try:
+                mark = await attempt.make(self._clock.now())
+            except Moved as moved:
+                await self._follow(row, moved.chat)
+                return False
         if mark is None:
             await self._write(lambda tx: outbox.renew(tx, row.stub_id))
             return False
@@ -196,6 +201,17 @@ class Outbox:
             self._bus.tell("outbox", 1, mark.state, row.to.channel)
             return True
         return await self._mark(row, mark)
+
+    async def _follow(self, row: Row, chat: str) -> None:
+        """Have what is to be sent to a chat go where the chat goes on; this row was not sent."""
+        to = replace(row.to, chat=chat)
+
+        def work(tx: Tx) -> None:
+            outbox.mark(tx, row.id, Mark(state=RowState.PENDING, attempts=row.attempts))
+            outbox.move(tx, row.destination, to)
+
+        await self._write(work)
+        self.wake(to.key)
 
     async def _ref(self, row: Row) -> str:
         """Find what a chunk replaces; empty where its stub could not be sent either."""

@@ -109,6 +109,19 @@ def add(tx: Tx, conversation: Conversation, now: float) -> None:
     tx.run("conversations.add", now=now, **asdict(conversation))
 
 
+def of_receiver(tx: Tx, receiver: str) -> list[Conversation]:
+    """List the conversations of a receiver."""
+    return tx.all(Conversation, "conversations.of_receiver", receiver=receiver)
+
+
+def move(tx: Tx, lane: Conversation, scope: str, to: Address) -> None:
+    """Give a conversation another scope and address; one that has that scope already makes way."""
+    if (other := find(tx, lane.receiver, scope)) is not None:
+        aside = f"{scope}#{other.id}"
+        tx.run("conversations.move", id=other.id, scope=aside, address=other.address)
+    tx.run("conversations.move", id=lane.id, scope=scope, address=msgspec.json.encode(to))
+
+
 def advance(tx: Tx, conversation: str) -> int:
     """Lock the conversation and take its next position."""
     position = tx.one(int, "conversations.advance", id=conversation)

@@ -1,7 +1,7 @@
 """Group chats that we were in, each with a policy of its own."""
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Tx
@@ -10,7 +10,10 @@ from clawdbot.store.turns import Turn
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A group: the receiver and the chat tell it from others; `name` is the platform's."""
+    """A group: the receiver and the chat tell it from others; `name` is the platform's.
+
+    `moved_to` is the chat that goes on in the place of one whose id is of the past.
+    """
 
     id: str
     receiver: str
@@ -24,6 +27,7 @@ class Kept(msgspec.Struct, frozen=True):
     language: str
     created_at: float
     seen_at: float
+    moved_to: str = ""
 
     @property
     def policy(self) -> Group:
@@ -34,6 +38,20 @@ class Kept(msgspec.Struct, frozen=True):
 def heard(tx: Tx, group: Kept) -> Kept:
     """Note that something came from a group, new or known, and read it as it stands."""
     return tx.one(Kept, "groups.heard", **asdict(group)) or group
+
+
+def move(tx: Tx, receiver: str, old: str, new: str, row: str) -> bool:
+    """Have a group go on under its chat's new id, as it is; False where it does, or none was known.
+
+    Under the old id a row stays that names the new one.
+    """
+    id_ = tx.one(str, "groups.at", receiver=receiver, chat=old)
+    left = tx.one(Kept, "groups.leave", id=id_, left=row, moved_to=new) if id_ else None
+    if id_ is None or left is None:
+        return False
+    tx.run("groups.make_way", receiver=receiver, chat=new)
+    heard(tx, replace(left, id=id_, chat=new))
+    return True
 
 
 def of_turn(tx: Tx, conversation: str, to: Address) -> Group | None:
@@ -71,8 +89,10 @@ def forget(tx: Tx, id_: str) -> None:
 
 def unfinished(tx: Tx, group: Kept) -> list[Turn]:
     """List the unfinished turns that answer in a group."""
-    found = tx.all(Turn, "groups.unfinished", receiver=group.receiver)
-    return [turn for turn in found if turn.to.group and turn.to.chat == group.chat]
+    receiver, chat = group.receiver, group.chat
+    chats = {chat, *tx.all(str, "groups.before", receiver=receiver, chat=chat)}
+    found = tx.all(Turn, "groups.unfinished", receiver=receiver)
+    return [turn for turn in found if turn.to.group and turn.to.chat in chats]
 
 
 def get(tx: Tx, id_: str) -> Kept | None:

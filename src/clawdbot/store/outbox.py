@@ -3,13 +3,14 @@
 from enum import StrEnum
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.ports import Outgoing, Tx
 
 _ADDRESS = msgspec.json.Decoder(Address)
 _OUTGOING = msgspec.json.Decoder(Outgoing)
+_ALL = 1_000_000_000
 
 
 class RowState(StrEnum):
@@ -133,6 +134,21 @@ def destinations(tx: Tx) -> list[str]:
 def mark(tx: Tx, row: str, to: Mark) -> bool:
     """Change an open row's state; False where it has ended."""
     return tx.run("outbox.mark", id=row, **asdict(to)) == 1
+
+
+def move(tx: Tx, destination: str, to: Address) -> None:
+    """Have what is to be sent to a destination go to another, in order; what it answers stays.
+
+    What replaces a message that was shown at the first is still for there.
+    """
+    for row in open_rows(tx, destination, _ALL):
+        if row.stub_id and (stub := get(tx, row.stub_id)) is not None and stub.ref:
+            continue
+        address, body = (
+            msgspec.json.encode(to),
+            msgspec.json.encode(replace(row.message, reply_to="")),
+        )
+        tx.run("outbox.move", id=row.id, destination=to.key, address=address, body=body)
 
 
 def renew(tx: Tx, row: str) -> None:

@@ -21,12 +21,15 @@ NESTED = ("reply_markup", "reply_parameters", "entities", "commands", "scope", "
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
     """The method is refused with Telegram's code and words."""
 
-    def __init__(self, code: int, description: str, retry_after: int = 0) -> None:
+    def __init__(
+        self, code: int, description: str, retry_after: int = 0, moved_to: int = 0
+    ) -> None:
         """Hold what Telegram answers."""
         super().__init__(description)
         self.code = code
         self.description = description
         self.retry_after = retry_after
+        self.moved_to = moved_to
 
 
 def bad(description: str) -> Refused:

@@ -73,7 +73,7 @@ def send_message(world: World, body: JsonObject) -> Json:
     """Add the bot's message."""
     call = read(body, SendMessage)
     content = _content(call, "message is too long")
-    chat = _chat(world, call.chat_id)
+    chat = _open(world, call.chat_id)
     reply = call.reply_parameters
     if reply is None and call.reply_to_message_id:
         reply = Reply(
@@ -126,7 +126,7 @@ def send_message_draft(world: World, body: JsonObject) -> Json:
 def send_chat_action(world: World, body: JsonObject) -> Json:
     """Show that the bot types."""
     call = read(body, SendAction)
-    chat = _chat(world, call.chat_id)
+    chat = _open(world, call.chat_id)
     if call.action not in ACTIONS:
         raise bad("wrong parameter action in request")
     chat.action = call.action
@@ -194,6 +194,15 @@ def _chat(world: World, chat_id: int | str) -> Chat:
     chat = world.chats[found]
     if chat.type == "private" and world.users[chat.id].has_blocked_bot:
         raise Refused(403, "Forbidden: bot was blocked by the user")
+    return chat
+
+
+def _open(world: World, chat_id: int | str) -> Chat:
+    """Find a chat that takes messages; what was said in one that moved can still be changed."""
+    chat = _chat(world, chat_id)
+    if chat.moved_to:
+        text = "Bad Request: group chat was upgraded to a supergroup chat"
+        raise Refused(400, text, moved_to=chat.moved_to)
     return chat
 
 

@@ -22,6 +22,7 @@ from tests.fakes.telegram.user import (
     Says,
     Sends,
     Stops,
+    Upgrades,
 )
 from tests.fakes.telegram.world import (
     TEXT_MAX,
@@ -32,6 +33,9 @@ from tests.fakes.telegram.world import (
     World,
     find_entities,
 )
+
+# Who speaks where a group itself does.
+_ANONYMOUS = User(id=1087968824, first_name="Group", username="GroupAnonymousBot", is_bot=True)
 
 
 def carry_out(world: World, act: PersonAct) -> Said:
@@ -151,6 +155,19 @@ def founds(world: World, act: Founds) -> Said:
         {"id": act.chat_id, "type": kind, "name": act.title}, Chat
     )
     return Said()
+
+
+def upgrades(world: World, act: Upgrades) -> Said:
+    """Turn a basic group into a supergroup: the old chat keeps its messages, and takes no more."""
+    old, user = world.chats[act.chat_id], world.user(act.user_id)
+    new = world.chats[act.new_id] = Chat(act.new_id, "supergroup", old.name)
+    left = world.add_message(old, user, {"migrate_to_chat_id": new.id})
+    old.moved_to = new.id
+    anonymous: JsonObject = {"sender_chat": world.chat_json(new), "migrate_from_chat_id": old.id}
+    come = world.add_message(new, _ANONYMOUS, anonymous)
+    number = world.add_update("message", dict(left.body))
+    world.add_update("message", dict(come.body))
+    return Said(update_id=number, message_id=left.id)
 
 
 def _arrives(world: World, act: Arrives, content: JsonObject) -> Said:

@@ -29,6 +29,7 @@ from tests.fakes.telegram.user import (
     SetPace,
     State,
     TelegramUser,
+    Upgrades,
 )
 from tests.fakes.telegram.world import Chat, User, Webhook, World, find_chat
 
@@ -160,6 +161,8 @@ class TelegramServer(Served, TelegramUser):
                 self.push.redeliver(self.world.sent[act.update_id])
             case SetPace():
                 self._limiter = Limiter(act.pace)
+            case Upgrades():
+                return people.upgrades(self.world, act)
             case _:
                 return people.carry_out(self.world, act)
         return Said()
@@ -339,6 +342,8 @@ def _error(refused: Refused) -> web.Response:
     if refused.retry_after:
         content["parameters"] = {"retry_after": refused.retry_after}
         headers["Retry-After"] = str(refused.retry_after)
+    if refused.moved_to:
+        content["parameters"] = {"migrate_to_chat_id": refused.moved_to}
     return web.Response(
         status=refused.code,
         headers=headers,

@@ -114,6 +114,14 @@ class Founds(msgspec.Struct, frozen=True, tag="founds"):
     supergroup: bool
 
 
+class Upgrades(msgspec.Struct, frozen=True, tag="upgrades"):
+    """Somebody turns a basic group into a supergroup, which has another id."""
+
+    chat_id: int
+    user_id: int
+    new_id: int
+
+
 class Redelivers(msgspec.Struct, frozen=True, tag="redelivers"):
     """Telegram pushes an update once more."""
 
@@ -165,7 +173,7 @@ class State(View, frozen=True, kw_only=True):
 
 
 PersonAct = Says | Edits | Sends | Clicks | Blocks | Stops | Introduces | Founds
-Act = PersonAct | Redelivers | SetPace
+Act = PersonAct | Upgrades | Redelivers | SetPace
 Command = Act | Order | LookChat | LookState | LookLog
 
 
@@ -236,6 +244,10 @@ class TelegramUser(Watched):
     async def add_group(self, chat_id: int, title: str, *, supergroup: bool = True) -> Said:
         """Make a group (a negative id) with the bot in it."""
         return await self.act(Founds(chat_id, title, supergroup))
+
+    async def upgrade(self, chat_id: int, user_id: int, new_id: int) -> Said:
+        """Turn a basic group into a supergroup; both chats tell of it."""
+        return await self.act(Upgrades(chat_id, user_id, new_id))
 
     async def redeliver(self, update_id: int) -> Said:
         """Push an update once more to the webhook."""

@@ -110,6 +110,7 @@ class Chat(msgspec.Struct):
     draft: str | None = None
     draft_id: int = 0
     drafts: int = 0
+    moved_to: int = 0
 
 
 class Webhook(msgspec.Struct):

@@ -22,6 +22,7 @@ from tests.integration.crash.stage import USER, Rules, Stage, eventually, staged
 SIDE_BY_SIDE = 8
 TRIES = 3
 GROUP = -1001234567890
+BASIC = -77
 LONG = " ".join(f"word{number}" for number in range(700))
 SLOW = " ".join(f"word{number}" for number in range(60))
 COURTESY = frozenset({"sendChatAction", "editMessageText"})
@@ -69,6 +70,13 @@ async def asks_in_group(stage: Stage) -> None:
     await stage.telegram.user_says(GROUP, USER, "nobody asked you")
     await stage.heard()
     await stage.telegram.user_says(GROUP, USER, "@clawdbot_test_bot hello friends")
+
+
+async def asks_in_a_group_that_moves(stage: Stage) -> None:
+    await stage.telegram.add_group(BASIC, "Friends", supergroup=False)
+    await stage.telegram.user_says(BASIC, USER, "@clawdbot_test_bot hello friends")
+    await stage.heard()
+    await stage.telegram.upgrade(BASIC, USER, GROUP)
 
 
 async def says_three(stage: Stage) -> None:
@@ -153,6 +161,13 @@ CASES = {
         varies=COURTESY,
     ),
     "group": Case(play=asks_in_group, ends=exactly("echo: hello friends"), strays=2, chat=GROUP),
+    "moved": Case(
+        play=asks_in_a_group_that_moves,
+        ends=exactly("echo: hello friends"),
+        rules=({"when": "", "delay_s": 0.9},),
+        chat=GROUP,
+        varies=COURTESY | {COMMIT},
+    ),
     "webhook": Case(play=says("hello"), ends=exactly("echo: hello"), strays=2, webhook=True),
     "notice": Case(play=says("/new"), ends=told_or_repeated, strays=0),
     "collect": Case(

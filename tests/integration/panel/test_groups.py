@@ -13,7 +13,9 @@ import msgspec
 import pytest
 
 from clawdbot.panel.groups import GroupShown
+from tests.fakes.faults import Fault
 from tests.fakes.telegram import TOKEN, UNLIMITED, Shown, TelegramServer
+from tests.fakes.telegram.world import Message
 from tests.integration.gateway.conftest import JSON
 from tests.integration.gateway.test_approvals import PAY, Bank
 from tests.integration.gateway.test_reminders import LATER, REFUSED
@@ -29,6 +31,7 @@ from tests.patience import PATIENCE_S
 
 ANN, BOB, OWNER = 1001, 1002, 1009
 GROUP, OTHER = -1001234567890, -1001234567891
+BASIC = -77
 US = "@clawdbot_test_bot"
 WAITS = "This needs a yes. I have asked in private, and on the panel."
 
@@ -323,3 +326,124 @@ async def test_a_group_is_not_forgotten_while_something_runs_there_and_what_wait
         await telegram.wait_for(OTHER, lambda chat: "900 to landlord" in chat[-1].text)
         assert ["Others"] == [each.name for each in await groups(browser)]
         assert ["900 to landlord for Olga"] == bank.paid
+
+
+def lanes(home: Path) -> list[tuple[str, str]]:
+    """Tell in which conversation each turn of a group ran, and where it answered."""
+    sql = """SELECT t.conversation_id, t.address FROM turns t JOIN conversations c
+             ON c.id = t.conversation_id WHERE c.scope LIKE 'group:%' ORDER BY t.id"""
+    with closing(sqlite3.connect(home / "data/clawdbot.db", timeout=5)) as db:
+        return [(lane, msgspec.json.decode(to)["chat"]) for lane, to in db.execute(sql)]
+
+
+def _tells(message: Message) -> bool:
+    return bool({"migrate_to_chat_id", "migrate_from_chat_id"} & message.body.keys())
+
+
+@pytest.mark.parametrize("missing", ["neither", "the first", "the second", "both at first"])
+async def test_a_group_that_becomes_a_supergroup_keeps_its_policy_and_its_conversation(
+    short_home: Path, telegram: TelegramServer, missing: str
+) -> None:
+    bank = Bank()
+    await telegram.add_group(BASIC, "Old friends", supergroup=False)
+    async with opened(short_home, telegram, bank) as (_, browser):
+        await telegram.user_says(OWNER, OWNER, "hello")
+        await telegram.user_says(BASIC, OWNER, f"{US} one")
+        await telegram.wait_for(BASIC, said("echo: one"))
+        group = await heard(browser)
+        await change(browser, group, ceiling="guest", speaks="always")
+    # The service is down meanwhile: what tells of it may come late, or not at all.
+    await telegram.upgrade(BASIC, OWNER, GROUP)
+    left, come = telegram.world.queue
+    queues = {
+        "neither": [left, come],
+        "the first": [come],
+        "the second": [left],
+        "both at first": [come, left],
+    }
+    telegram.world.queue[:] = queues[missing]
+    async with opened(short_home, telegram, bank) as (_, browser):
+        await telegram.user_says(GROUP, OWNER, "two")
+        await telegram.wait_for(GROUP, said("echo: two"))
+        [moved] = await groups(browser)
+        assert (group.id, str(GROUP)) == (moved.id, moved.chat)
+        assert ("guest", "always") == (moved.ceiling, moved.speaks)
+        await telegram.user_says(GROUP, OWNER, "pay the rent")
+        await telegram.wait_for(GROUP, lambda chat: "guest may not money" in chat[-1].text)
+        # What tells of it once more changes nothing.
+        await change(browser, moved, speaks="mentioned")
+        for chat in (BASIC, GROUP):
+            told = next(m.body for m in telegram.world.chats[chat].messages.values() if _tells(m))
+            telegram.world.add_update("message", dict(told))
+        await telegram.user_says(GROUP, OWNER, "not to it")
+        await telegram.user_says(GROUP, OWNER, f"{US} three")
+        await telegram.wait_for(GROUP, lambda chat: chat[-1].text == "echo: three")
+        assert [moved.id] == [each.id for each in await groups(browser)]
+        assert "mentioned" == (await groups(browser))[0].speaks
+    conversations, places = zip(*lanes(short_home), strict=True)
+    assert 1 == len(set(conversations))
+    assert (str(BASIC), *[str(GROUP)] * 3) == places
+    assert [] == bank.paid
+
+
+async def test_what_runs_or_comes_late_in_a_group_that_moved_is_bounded_and_forgotten_as_one(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    bank = Bank()
+    await telegram.add_group(BASIC, "Old friends", supergroup=False)
+    async with opened(short_home, telegram, bank) as (_, browser):
+        await telegram.user_says(OWNER, OWNER, "hello")
+        await telegram.user_says(BASIC, OWNER, f"{US} pay the rent")
+        question = (await telegram.wait_for(OWNER, lambda chat: bool(chat[-1].buttons)))[-1]
+        group = await heard(browser)
+        await telegram.upgrade(BASIC, OWNER, GROUP)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await groups(browser))[0].chat != str(GROUP):
+                await asyncio.sleep(0.01)
+        await change(browser, group, ceiling="guest")
+        # Said before, delivered after.
+        late = next(iter(telegram.world.chats[BASIC].messages.values())).body
+        telegram.world.add_update("message", late | {"message_id": 900, "text": f"{US} late"})
+        await telegram.user_says(BOB, BOB, "wakes it")
+        await telegram.wait_for(GROUP, lambda chat: "echo: late" in chat[-1].text)
+        await telegram.user_clicks(OWNER, OWNER, question.id, "Yes, once")
+        await telegram.wait_for(GROUP, lambda chat: "guest may not money" in chat[-1].text)
+        assert [] == bank.paid
+        assert "this group: guest may not money" in await decided(browser)
+        await change(browser, group, ceiling="member")
+        await telegram.user_says(GROUP, OWNER, f"{US} pay the rent")
+        await telegram.wait_for(OWNER, lambda chat: bool(chat[-1].buttons))
+        assert 204 == (await browser.call("DELETE", f"/groups/{group.id}")).status
+        await telegram.wait_for(OWNER, lambda chat: not any(m.buttons for m in chat))
+        assert [] == await groups(browser)
+
+
+async def waiting(browser: Browser) -> int:
+    """Count what is to be delivered; nothing was given up."""
+    status = msgspec.json.decode((await browser.call("GET", "/status")).text)
+    assert [] == status["undelivered"]
+    return int(status["outbox"])
+
+
+async def test_what_waits_for_a_group_that_moved_is_delivered_there_once(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    await telegram.add_group(BASIC, "Old friends", supergroup=False)
+    async with opened(short_home, telegram) as (_, browser):
+        await telegram.user_says(BASIC, ANN, f"{US} one")
+        await telegram.wait_for(BASIC, said("echo: one"))
+        limited = Fault(kind="status", method="sendMessage", status=429, retry_after=1, count=0)
+        await telegram.fault(limited)
+        for words, rows in (("two", 2), ("/new", 3)):
+            await telegram.user_says(BASIC, ANN, f"{US} {words}")
+            async with asyncio.timeout(PATIENCE_S):
+                while rows > await waiting(browser):
+                    await asyncio.sleep(0.01)
+        await telegram.upgrade(BASIC, ANN, GROUP)
+        await telegram.clear_faults()
+        await telegram.wait_for(GROUP, said("echo: two", "A new conversation begins."))
+        assert said("echo: one")(await telegram.chat(BASIC))
+        assert all(shown.reply_to is None for shown in await telegram.chat(GROUP))
+        async with asyncio.timeout(PATIENCE_S):
+            while await waiting(browser):
+                await asyncio.sleep(0.01)

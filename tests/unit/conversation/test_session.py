@@ -1,8 +1,9 @@
 """Whose messages share a conversation, and when a new session begins."""
 
 import pytest
+from msgspec.structs import replace
 
-from clawdbot.conversation.session import expired, resets, scope_of
+from clawdbot.conversation.session import expired, moved, resets, scope_of
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, Sender
 from clawdbot.domain.settings import Scope, Session
 
@@ -28,6 +29,16 @@ def test_groups_are_cut_by_the_policy(scope: Scope, *, users: bool, threads: boo
     here = scope_of(_inbound(group, "1"), "ann", policy)
     assert users == (here != scope_of(_inbound(group, "1"), "bob", policy))
     assert threads == (here != scope_of(_inbound(group, "2"), "ann", policy))
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_group_keeps_its_conversations_under_another_id(scope: Scope) -> None:
+    policy, before = Session(scope=scope), _inbound(ChatKind.GROUP, "1")
+    after = replace(before, to=replace(before.to, chat="-100"))
+    kept = moved(scope_of(before, "ann", policy), "5", "-100")
+    assert scope_of(after, "ann", policy) == kept
+    for other in ("group:55:1", "group:4:5", "direct:5::ann", "group:55"):
+        assert other == moved(other, "5", "-100")
 
 
 def test_silence_and_age_end_a_session() -> None:

@@ -79,6 +79,8 @@ class Message(Struct, frozen=True):
     external_reply: External | None = None
     quote: Excerpt | None = None
     media_group_id: str = ""
+    migrate_to_chat_id: Id = 0
+    migrate_from_chat_id: Id = 0
 
 
 class Callback(Struct, frozen=True):
@@ -103,6 +105,7 @@ class Parameters(Struct, frozen=True):
     """What else an error tells."""
 
     retry_after: float | None = None
+    migrate_to_chat_id: Id = 0
 
 
 class Answer(Struct, frozen=True):

@@ -24,6 +24,8 @@ from clawdbot.domain.errors import (
     AuthLost,
     Failure,
     Forged,
+    Gone,
+    Moved,
     Refused,
     Retry,
     SendFailed,
@@ -112,7 +114,7 @@ class Telegram:
             await self._insist(lambda: self._poll(inbox, _POLL_S))
 
     async def send(self, to: Address, message: Outgoing, key: str) -> str:
-        """Send a message; raises Retry, Refused, AuthLost or Unknown."""
+        """Send a message; raises Retry, Refused, Moved, AuthLost or Unknown."""
         sent = await self._show("sendMessage", api.Sent, to, message)
         return str(sent.message_id)
 
@@ -120,6 +122,8 @@ class Telegram:
         """Replace a message; raises as `send`, and Gone where it is not there any more."""
         try:
             await self._show("editMessageText", Raw, to, message, ref)
+        except Moved as refusal:
+            raise Gone(str(refusal)) from refusal  # there it has no message of this id
         except Refused as refusal:
             if not wire.is_unmodified(refusal):
                 raise

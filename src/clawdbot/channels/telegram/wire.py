@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from clawdbot.channels.telegram import api
 from clawdbot.domain import markup
-from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, SendFailed, Unknown
+from clawdbot.domain.errors import AuthLost, Gone, Moved, Refused, Retry, SendFailed, Unknown
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, InboundKind, Sender
 from clawdbot.domain.markup import Begin, End, Style
 from clawdbot.domain.messages import Part, Quote, Source, Text, Unreadable
@@ -146,6 +146,8 @@ def _refusal(found: api.Answer) -> SendFailed:
             return Retry(said, after=found.parameters.retry_after)
         case code if code >= 500:
             return Unknown(said)
+    if chat := found.parameters.migrate_to_chat_id:
+        return Moved(said, chat=str(chat))
     return Gone(said) if _GONE.search(said) else Refused(said)
 
 
@@ -175,6 +177,7 @@ def _inbound(update: api.Update, bot: api.User, account: str) -> Inbound:
         addressed=_is_addressed(message, bot),
         album=message.media_group_id,
         title=message.chat.title,
+        was=_was(message),
     )
 
 
@@ -215,10 +218,16 @@ def _address(message: api.Message, account: str) -> Address:
     return Address(
         channel=CHANNEL,
         account=account,
-        chat=str(message.chat.id),
+        chat=str(message.migrate_to_chat_id or message.chat.id),
         thread=str(thread or ""),
         group=_chat(message) is ChatKind.GROUP,
     )
+
+
+def _was(message: api.Message) -> str:
+    """Name the id that a chat had before it became a supergroup; both chats tell of it."""
+    before = message.chat.id if message.migrate_to_chat_id else message.migrate_from_chat_id
+    return str(before or "")
 
 
 def _chat(message: api.Message) -> ChatKind:

@@ -51,3 +51,13 @@ ORDER BY session_last DESC, id DESC LIMIT :most;
 -- name: conversations.forget
 -- Forget a conversation, after all that names it.
 DELETE FROM conversations WHERE id = :id;
+
+-- name: conversations.of_receiver
+-- List the conversations of a receiver.
+SELECT id, receiver, scope, user_id, address, title, model, session_id, session_from, session_last,
+       next_position
+FROM conversations WHERE receiver = :receiver;
+
+-- name: conversations.move
+-- Give a conversation another scope and address.
+UPDATE conversations SET scope = :scope, address = :address WHERE id = :id;

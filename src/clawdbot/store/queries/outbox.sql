@@ -40,6 +40,13 @@ WHERE id = :id AND state IN ('pending', 'sending');
 -- Send a stub anew, because the one that was shown is gone.
 UPDATE outbox SET state = 'pending', ref = '' WHERE id = :id AND state = 'sent';
 
+-- name: outbox.move
+-- Have a row go to another destination, behind what that waits for.
+UPDATE outbox SET destination = :destination, address = :address, body = :body,
+                  position = (SELECT COALESCE(MAX(position), 0) + 1 FROM outbox
+                              WHERE destination = :destination)
+WHERE id = :id;
+
 -- name: outbox.depth
 -- Count what waits, and tell since when.
 SELECT COUNT(*), MIN(created_at) FROM outbox WHERE state IN ('pending', 'sending');

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawdbot.channels.telegram import api, wire
-from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, SendFailed, Unknown
+from clawdbot.domain.errors import AuthLost, Gone, Moved, Refused, Retry, SendFailed, Unknown
 from clawdbot.domain.inbound import Address, ChatKind, Inbound, InboundKind, Sender
 from clawdbot.domain.messages import Quote, Source, Text, Unreadable
 from clawdbot.domain.ports import Button, Outgoing
@@ -251,6 +251,16 @@ def test_bots_and_service_messages_are_noise(fields: dict[str, object]) -> None:
     assert InboundKind.NOISE == said(chat=GROUP, **fields).kind
 
 
+def test_both_chats_tell_the_same_of_a_group_that_became_a_supergroup() -> None:
+    before = {"id": -5, "type": "group", "title": "Friends"}
+    left = said(chat=before, migrate_to_chat_id=-100)
+    come = said(chat=GROUP, migrate_from_chat_id=-5, sender_chat=GROUP)
+    for inbound in (left, come):
+        assert ("-100", "-5", InboundKind.NOISE) == (inbound.to.chat, inbound.was, inbound.kind)
+        assert (ChatKind.GROUP, "Friends", True) == (inbound.chat, inbound.title, inbound.to.group)
+    assert "" == said(chat=GROUP, text="hello").was
+
+
 @pytest.mark.parametrize(
     "update",
     [
@@ -431,6 +441,13 @@ def test_a_wait_is_as_long_as_telegram_says() -> None:
     with pytest.raises(Retry) as caught:
         wire.answer(429, body, bool)
     assert 7.0 == caught.value.after
+
+
+def test_a_chat_that_goes_on_elsewhere_says_where() -> None:
+    body = b'{"ok":false,"error_code":400,"description":"x","parameters":{"migrate_to_chat_id":-9}}'
+    with pytest.raises(Moved) as caught:
+        wire.answer(400, body, api.Sent)
+    assert "-9" == caught.value.chat
 
 
 @pytest.mark.parametrize(
