@@ -203,6 +203,12 @@ async def test_results_are_told_with_what_else_was_said() -> None:
         Result(call="0.1", tool="note_list", text="1. milk", source=Source.TOOL),
         Result(call="0.2", tool="note_list", text="You have no notes.", source=Source.TOOL),
         Result(call="0.3", tool="time_now", text="Not so.", failed=True, source=Source.TOOL),
+        Result(
+            call="0.4",
+            tool="disk_usage",
+            text="total: 4294967296\nused: 1073741824\nfree: 3221225472",
+            source=Source.TOOL,
+        ),
     )
     asked = (own("time in tokyo, please"), own("thanks a lot"))
     text, calls = await answer(*BEFORE, *asked, Message(role=Role.TOOL, parts=results), tools=())
@@ -212,6 +218,7 @@ async def test_results_are_told_with_what_else_was_said() -> None:
         "Your notes:\n1. milk",
         "You have no notes.",
         "Not so.",
+        "3.0 GiB free of 4.0 GiB (used: 25 %)",
         "You are welcome.",
     ] == text.split("\n\n")
 

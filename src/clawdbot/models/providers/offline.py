@@ -25,6 +25,9 @@ _CHINESE = re.compile("[\u3400-\u9fff]")
 _JAPANESE = re.compile("[\u3040-\u30ff]")
 # Local time stands where every model finds it: in the first system message (agent/context.py).
 _LOCAL = re.compile(r"It is (\d{4}-\d\d-\d\d \d\d:\d\d)")
+# A plugin may stand in for the built-in tool: shutil.disk_usage tells bytes.
+_BYTES = re.compile(r"total: ([1-9]\d*)\nused: (\d+)\nfree: (\d+)")
+_GIB = 1 << 30
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -116,6 +119,15 @@ def _paragraphs(turn: _Turn, said: list[str]) -> Iterator[str]:
 def _told(language: str, result: Result) -> str:
     if result.tool == "time_now" and not result.failed:
         return say(language, "It is {time}.", time=result.text)
+    if result.tool == "disk_usage" and (sizes := _BYTES.fullmatch(result.text.strip())):
+        total, used, free = map(int, sizes.groups())
+        return say(
+            language,
+            "{free} GiB free of {total} GiB (used: {percent} %)",
+            free=f"{free / _GIB:.1f}",
+            total=f"{total / _GIB:.1f}",
+            percent=round(100 * used / total),
+        )
     if result.tool == "note_list" and result.text[:1].isdigit():
         return say(language, "Your notes:") + "\n" + result.text
     if result.tool == "reminder_list" and result.text[:1].isdigit():
