@@ -182,6 +182,8 @@ class Endpoint:
     def _url(self, path: str) -> str:
         address = urlsplit(self._settings.url)
         if not address.hostname:
+            if not self._settings.url:
+                raise ModelUnset("It has no address yet: give one with `clawdbot setup`.")
             raise ModelUnset(f"url={self._settings.url!r}")
         base = self._codec.base(address.path.rstrip("/"))
         return address._replace(path=base + path).geturl()
