@@ -91,7 +91,11 @@ class Turns:
         try:
             async with asyncio.timeout(self._with.settings.turns.seconds) as limit:
                 self._running[turn.id] = limit
-                return await self._play(turn, rows, shown)
+                try:
+                    return await self._play(turn, rows, shown)
+                finally:
+                    # Who looks at it while it ends finds nothing that could be cut short.
+                    self._running.pop(turn.id, None)
         except TimeoutError:
             return await self._cut_short(turn, shown)
         except Fenced:
@@ -106,8 +110,6 @@ class Turns:
             self._with.bus.tell("turns_failed")
             await self._with.journal.give_back(turn, tried=True)
             return turn.id
-        finally:
-            self._running.pop(turn.id, None)
 
     async def look(self, turn: str) -> None:
         """Look whether a running turn was told to stop, or is gone, and cut it short if so."""
