@@ -4,6 +4,7 @@ Every row of the template is copied with its chat's number, its ids and its hash
 that whatever the schema becomes, the copies are what the product writes. Not for a running service.
 """
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,8 +12,17 @@ from pathlib import Path
 TEMPLATE_CHAT = 900_000_000
 _AGED_S = 86_400.0
 _KEPT = {"meta", "logins"}
+_INDEXED_S = 30.0
 _ULID = "[0-9A-HJKMNP-TV-Z]" * 26 + "*"
 _HASH = "[0-9a-f]" * 64
+
+
+async def indexed(database: Path) -> None:
+    """Wait until a running service has indexed what was said: nobody should index the copies."""
+    with closing(sqlite3.connect(database)) as db:
+        async with asyncio.timeout(_INDEXED_S):
+            while db.execute("SELECT EXISTS (SELECT 1 FROM unindexed)").fetchone() != (0,):
+                await asyncio.sleep(0.1)
 
 
 def multiply(database: Path, copies: int) -> None:

@@ -149,6 +149,7 @@ class Bench:
             async with small.alive():
                 for _ in range(plan.depth):
                     await small.ask(chat)
+                await seed.indexed(small.home / DATABASE)
             shutil.copytree(small.home / DATABASE.parent, full.home / DATABASE.parent)
             seed.multiply(small.home / DATABASE, 2 * plan.turns)
             began = time.perf_counter()
