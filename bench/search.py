@@ -89,6 +89,10 @@ async def measure(folder: Path, messages: int = MESSAGES) -> dict[str, float]:
         size = (folder / "clawdbot.db").stat().st_size / 1e6
         print(f"{messages} messages, {size:.0f} MB, in {time.perf_counter() - began:.0f} s")
         search, worst, every = Search(db), {}, []
+        began = time.perf_counter()
+        await search.catch_up()
+        each = (time.perf_counter() - began) / (messages // 2) * 1000
+        print(f"{each:.2f} ms to index a turn")
         for query in _QUERIES:
             took, found = [], await search.find("u0", query)
             for _ in range(ROUNDS):

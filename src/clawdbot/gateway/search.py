@@ -20,7 +20,7 @@ from clawdbot.store.search import Hit
 from clawdbot.store.words import QUERY_MOST, Phrase, Piece, excerpt, phrases
 
 _LAST = 1 << 62
-_BEHIND_S = 5.0
+_BEHIND_S = 2.0
 _TURNS = 20
 
 
