@@ -109,12 +109,15 @@ def test_a_channel_is_added_tested_and_paused(at: Place) -> None:
     person, form = at.person, "#add-telegram"
     with standing_in("tests.fakes.telegram", "--pace", "off") as telegram:
         at.open("/channels")
+        person.click(f"{form} .main")  # without a token there is no account
+        assert person.run(f"return document.querySelector('{form} form').matches(':invalid')")
         at.put(f"{form} [name='settings.token']", TOKEN)
         at.put(f"{form} [name='settings.base_url']", telegram)
         person.click(f"{form} [data-call$='/test']")
         person.wait(lambda: person.texts(f"{form} .callout.good")[:1], "the platform answers")
         assert [] == json.loads(at.run("status", "--json")[1])["channels"]
         at.anew(lambda: person.click(f"{form} .main"))
+        person.wait(lambda: "telegram/main" in person.texts("#accounts")[0], "the page shows it")
         [channel] = json.loads(at.run("status", "--json")[1])["channels"]
         assert ("main", False) == (channel["account"], channel["paused"])
         at.open("/channels")

@@ -107,7 +107,7 @@ class Channels(msgspec.Struct, frozen=True):
         health = await settled.channel(wish.account, settings).health()
         language = caller.who.language
         found = [told(language, text) for text in (health.reason, health.remedy) if text]
-        text = " ".join(found) or say(language, "The platform answers, and the key is good.")
+        text = " · ".join(found) or say(language, "The platform answers, and the key is good.")
         return Finding(good=health.up and not health.reason, text=text)
 
     async def pause(self, caller: Caller, kind: str, account: str) -> None:

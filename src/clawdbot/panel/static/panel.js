@@ -102,6 +102,7 @@ async function follow(form, result, then = form.dataset.then || "refresh") {
   form.closest("dialog")?.close();
   if (form.dataset.told !== undefined) toast(form.dataset.told || words.done);
   clean(form);
+  if (form.dataset.call.startsWith("POST")) blank(form);
   await refresh();
 }
 
@@ -159,6 +160,11 @@ document.addEventListener("change", ({ target }) => {
 
 function clean(form) {
   form.removeAttribute("data-dirty");
+}
+
+function blank(form) {
+  form.reset();
+  for (const each of form.querySelectorAll("[data-result]")) each.hidden = true;
 }
 
 function busy(part) {
