@@ -35,8 +35,8 @@ def invited(ann: Person, service: Service, bob: Person) -> None:
     ann.click("#invite .main")
     ann.wait(lambda: ann.texts("#invite code")[0].startswith("http"), "the link is shown")
     bob.driver.get(ann.texts("#invite code")[0])
-    bob.fill("#join [name=name]", "Bob")
     bob.fill("#join [name=password]", WORDS)
+    assert "Bob" == bob.run("return document.querySelector('#join [name=name]').value")
     bob.click("#join .main")
     bob.wait(lambda: bob.driver.current_url.endswith("/chat"), "the chat opens")
 

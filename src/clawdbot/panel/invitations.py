@@ -6,6 +6,7 @@ maker may still give when it is used.
 
 import secrets
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 
@@ -103,7 +104,7 @@ class Invitations:
             codes.add(change.tx, code)
             change.note("invitation.make", code.user_id or code.id, code.role)
             shown = _shown(code, change.actor.name)
-            return msgspec.structs.replace(shown, path=f"/join#{text}")
+            return msgspec.structs.replace(shown, path=f"/join#{text}/{quote(code.name, safe='')}")
 
         return await self._book.change(caller, work)
 

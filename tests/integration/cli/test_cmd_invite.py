@@ -18,7 +18,7 @@ def owner(home, run: Run) -> None:
 def test_an_invitation_is_made_listed_and_taken_back(run: Run, environ: dict[str, str]) -> None:
     with running(environ):
         link = run("invite", "new", "Bob", "--role", "guest", "--days", "1").stdout
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/join#[\w-]{32}\n", link)
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/join#[\w-]{32}/Bob\n", link)
         assert link not in run("invite", "list", "--json").stdout
     (kept,) = json.loads(run("invite", "list", "--json").stdout)
     assert ("Bob", "guest", "Ada", "") == (kept["name"], kept["role"], kept["by"], kept["path"])

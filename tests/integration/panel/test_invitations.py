@@ -33,7 +33,7 @@ async def invited(browser: Browser, **wish: object) -> str:
     assert 200 == page.status, page.text
     path = told(page)["path"]
     assert path.startswith("/join#")
-    return path.removeprefix("/join#")
+    return path.removeprefix("/join#").partition("/")[0]
 
 
 async def join(service: Running, code: str, **more: str) -> int:

@@ -1,5 +1,6 @@
-// Whoever comes by a link that is good once: its code stands in the fragment, which no server log sees.
-export const code = location.hash.slice(1);
+// Whoever comes by a link that is good once: its code, and the name of who was invited, stand in the
+// fragment, which no server log sees.
+export const [code, name = ""] = location.hash.slice(1).split("/");
 
 // Open the form to who has a code; another language keeps the code.
 export function welcome(form) {
@@ -14,5 +15,6 @@ export function welcome(form) {
   }
   document.getElementById("closed").hidden = true;
   form.hidden = false;
-  form.elements.name.focus();
+  if (name) form.elements.name.value = decodeURIComponent(name);
+  form.elements[name ? "password" : "name"].focus();
 }
