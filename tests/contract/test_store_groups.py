@@ -62,21 +62,19 @@ async def test_a_group_that_moved_is_bounded_by_its_policy_under_either_id(db: D
 
 async def test_a_conversation_takes_the_place_of_one_that_began_meanwhile(db: Db) -> None:
     def work(tx: Tx) -> None:
-        for name in ("old", "meanwhile"):
+        add_conversation(tx, "of a person")
+        for name in ("meanwhile", "old"):
             add_conversation(tx, name)
-        lane = conversations.get(tx, "old")
-        assert lane is not None
-        conversations.move(tx, lane, "direct:meanwhile", NEW)
+            lane = conversations.get(tx, name)
+            assert lane is not None
+            conversations.move(tx, lane, "group:-100", NEW)
 
     await db.write(work)
-    found = await db.read(lambda tx: conversations.find(tx, "telegram:1", "direct:meanwhile"))
+    found = await db.read(lambda tx: conversations.find(tx, "telegram:1", "group:-100"))
     assert found is not None
     assert ("old", NEW) == (found.id, found.to)
-    aside = await db.read(lambda tx: conversations.get(tx, "meanwhile"))
-    assert aside is not None
-    assert {"old", "meanwhile"} == {
-        each.id for each in await db.read(lambda tx: conversations.of_receiver(tx, "telegram:1"))
-    }
+    listed = await db.read(lambda tx: conversations.of_groups(tx, "telegram:1"))
+    assert {"old", "meanwhile"} == {each.id for each in listed}
 
 
 async def test_what_is_to_be_sent_moves_in_order_and_edits_stay(db: Db) -> None:

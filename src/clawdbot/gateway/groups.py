@@ -66,7 +66,7 @@ def _move(tx: Tx, inbound: Inbound, drawn: Drawn) -> None:
     old, new = inbound.was, inbound.to.chat
     if not groups.move(tx, inbound.receiver, old, new, drawn.row):
         return
-    for lane in conversations.of_receiver(tx, inbound.receiver):
+    for lane in conversations.of_groups(tx, inbound.receiver):
         if (scope := moved(lane.scope, old, new)) != lane.scope:
             conversations.move(tx, lane, scope, replace(lane.to, chat=new))
 

@@ -32,6 +32,7 @@ _ROWS_MOST = 16
 _SWEEP_S = 60.0
 _RECORD_S = 0.1
 _CONFESSION = ":unknown"
+_TOO_OLD = Mark(state=RowState.DEAD, reason="too old")
 
 T = TypeVar("T")
 
@@ -121,7 +122,10 @@ class Outbox:
                 self._again[destination] = False
                 await self._record()  # what is sent must not be read as waiting
                 rows = await self._db.read(lambda tx: _open(tx, destination))
-            if not rows or not self._supervisor.up(rows[0].to) or not self._lease.held():
+            if not rows or not self._lease.held():
+                return
+            if not self._supervisor.up(rows[0].to):
+                await self._bury(rows)
                 return
             now = self._clock.now()
             ripe = _ripe(rows, now, self._settings.head_blocks_s)
@@ -173,8 +177,8 @@ class Outbox:
         now = self._clock.now()
         if channel is None:
             return False
-        if now - row.created_at > self._settings.age_s:
-            return await self._mark(row, Mark(state=RowState.DEAD, reason="too old"))
+        if self._is_old(row, now):
+            return await self._mark(row, _TOO_OLD)
         harmless = repeatable(row, channel.caps)
         if row.state == RowState.SENDING and not harmless:
             # An earlier life of ours ended between sending and recording.
@@ -201,6 +205,16 @@ class Outbox:
             self._bus.tell("outbox", 1, mark.state, row.to.channel)
             return True
         return await self._mark(row, mark)
+
+    def _is_old(self, row: Row, now: float) -> bool:
+        return now - row.created_at > self._settings.age_s
+
+    async def _bury(self, rows: list[Row]) -> None:
+        """Give up what is too old for an account that is not there any more."""
+        if self._supervisor.find(rows[0].to) is None:
+            for row in rows:
+                if self._is_old(row, self._clock.now()):
+                    await self._mark(row, _TOO_OLD)
 
     async def _follow(self, row: Row, chat: str) -> None:
         """Have what is to be sent to a chat go where the chat goes on; this row was not sent."""

@@ -109,9 +109,9 @@ def add(tx: Tx, conversation: Conversation, now: float) -> None:
     tx.run("conversations.add", now=now, **asdict(conversation))
 
 
-def of_receiver(tx: Tx, receiver: str) -> list[Conversation]:
-    """List the conversations of a receiver."""
-    return tx.all(Conversation, "conversations.of_receiver", receiver=receiver)
+def of_groups(tx: Tx, receiver: str) -> list[Conversation]:
+    """List the conversations of a receiver's groups."""
+    return tx.all(Conversation, "conversations.of_groups", receiver=receiver)
 
 
 def move(tx: Tx, lane: Conversation, scope: str, to: Address) -> None:

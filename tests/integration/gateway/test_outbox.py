@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from clawdbot.config.clock import SystemClock
 from clawdbot.domain.bus import Bus
 from clawdbot.domain.caps import Caps, Streaming, Unit
-from clawdbot.domain.errors import AuthLost, Gone, Refused, Retry, Unknown
+from clawdbot.domain.errors import AuthLost, Gone, Moved, Refused, Retry, Unknown
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.inbound import Address
 from clawdbot.domain.people import User
@@ -334,6 +334,40 @@ async def test_an_old_row_is_dead_unsent(db: SqliteDb) -> None:
     async with running(db, fake) as it:
         await it.reaches("old", "dead")
     assert [] == fake.calls
+
+
+async def test_what_waits_for_an_account_that_is_gone_waits_no_longer_than_for_another(
+    db: SqliteDb,
+) -> None:
+    gone = replace(TO, account="gone")
+    async with running(db, Fake()) as box:
+        await box.put("young", gone)
+        new = New(id="old", to=gone, message=Outgoing(text="old"), kind=RowKind.CHUNK, user="u1")
+        await db.write(lambda tx: outbox.put(tx, new, 1.0))
+        box.outbox.wake(gone.key)
+        await box.reaches("old", "dead")
+        await box.put("other")
+        await box.reaches("other", "sent")
+        assert "pending" == await box.state("young")
+
+
+async def test_a_chat_that_goes_on_elsewhere_gets_there_what_waits_and_once(db: SqliteDb) -> None:
+    fake = Fake(caps=EDITING, plan=[Retry(after=0.1), Moved(chat="-100")])
+    async with running(db, fake) as box:
+        await box.put("stub", kind="stub")
+        await box.put("chunk", stub="stub")
+        await box.put("note", kind="notice")
+        await box.reaches("note", "sent")
+    sent = ["send 5 stub", "send 5 stub", "send -100 stub", "edit 1 chunk", "send -100 note"]
+    assert sent == fake.calls
+
+
+async def test_a_notice_that_was_refused_where_the_chat_was_is_no_doubt(db: SqliteDb) -> None:
+    fake = Fake(plan=[Moved(chat="-100")])
+    async with running(db, fake) as box:
+        await box.put("note", kind="notice")
+        await box.reaches("note", "sent")
+    assert ["send 5 note", "send -100 note"] == fake.calls
 
 
 async def test_a_lost_key_keeps_rows(db: SqliteDb) -> None:

@@ -52,11 +52,11 @@ ORDER BY session_last DESC, id DESC LIMIT :most;
 -- Forget a conversation, after all that names it.
 DELETE FROM conversations WHERE id = :id;
 
--- name: conversations.of_receiver
--- List the conversations of a receiver.
+-- name: conversations.of_groups
+-- List the conversations of a receiver's groups.
 SELECT id, receiver, scope, user_id, address, title, model, session_id, session_from, session_last,
        next_position
-FROM conversations WHERE receiver = :receiver;
+FROM conversations WHERE receiver = :receiver AND SUBSTR(scope, 1, 6) = 'group:';
 
 -- name: conversations.move
 -- Give a conversation another scope and address.
