@@ -52,7 +52,7 @@ async def test_a_group_that_moved_is_bounded_by_its_policy_under_either_id(db: D
     assert ("-100", "guest") == (found["g"].chat, found["g"].ceiling)
     for at in (OLD, NEW):
         assert "guest" == await db.read(lambda tx: groups.ceiling(tx, "lane", at))  # noqa: B023
-        assert "guest" == await db.read(lambda tx: groups.ceiling_at(tx, at))  # noqa: B023
+        assert "guest" == await db.read(lambda tx: groups.ceiling_at(tx, at, Group()))  # noqa: B023
     left = await db.write(lambda tx: groups.heard(tx, group("late", OLD)))
     assert ("-5", "-100") == (left.chat, left.moved_to)
     assert await db.read(lambda tx: groups.get(tx, left.id)) is None

@@ -28,6 +28,7 @@ from clawdbot.domain.policy import (
     role_of,
 )
 from clawdbot.domain.ports import Tx
+from clawdbot.domain.settings import Group
 from clawdbot.domain.standing import Standing
 from clawdbot.store import groups, people, rights
 from clawdbot.store.rights import Approval
@@ -68,10 +69,10 @@ def read(tx: Tx, turn: Turn, limited: tuple[str, ...], now: float) -> Rows:
     )
 
 
-def due(tx: Tx, user: User, to: Address, manifest: Manifest, now: float) -> str:
+def due(tx: Tx, user: User, to: Address, manifest: Manifest, now: float, *, new: Group) -> str:
     """Decide again on what was allowed once and is due now, without a turn; name the rule of a no.
 
-    Where a role asks, the yes was given when it was set.
+    Where a role asks, the yes was given when it was set. A forgotten group is as a `new` one.
     """
     custom = rights.roles(tx)
     context = Context(
@@ -79,7 +80,7 @@ def due(tx: Tx, user: User, to: Address, manifest: Manifest, now: float) -> str:
         role=role_of(user, custom),
         tainted=False,
         refused=rights.refused(tx, user.id, now),
-        ceiling=ceiling_of(groups.ceiling_at(tx, to), custom),
+        ceiling=ceiling_of(groups.ceiling_at(tx, to, new), custom),
     )
     decision = decide(context, Wish(manifest=manifest))
     return decision.rule if isinstance(decision, Deny) else ""

@@ -5,6 +5,7 @@ A test composition may bring its own doors.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,8 @@ def _service(ground: _Ground, stop: Callable[[], None], reload: Callable[[], Non
     bus, stream = ground.bus, ground.stream
     (supervisor, outbox), journal = _delivery(ground), _journal(ground)
     router = Router(core, providers_of(core, ground.client), bus, clock)
-    reminders = Reminders(clock, ground.audit.append, stream, outbox.sweep)
+    policy = partial(policy_of, loaded)
+    reminders = Reminders(clock, ground.audit.append, stream, outbox.sweep, policy)
     lane, engine = _engine(ground, journal, router, supervisor, outbox, reminders)
     inbox = _inbox(ground, outbox, lane, engine)
     logins, setup = _entrance(ground, reload)
@@ -233,7 +235,7 @@ def _inbox(ground: _Ground, outbox: Outbox, lane: Lane, engine: Embedded) -> Inb
     return Inbox(
         ground.db,
         ground.clock,
-        policy=lambda kind, account: policy_of(ground.loaded, kind, account),
+        policy=partial(policy_of, ground.loaded),
         limits=ground.loaded.core.limits,
         room_left=ground.db.room_left,
         after=after,

@@ -9,6 +9,7 @@ from clawdbot.agent.rights import due
 from clawdbot.conversation import answer
 from clawdbot.domain.events import Live, LiveKind
 from clawdbot.domain.ports import Clock, Stream, Tx
+from clawdbot.domain.settings import Session
 from clawdbot.domain.text import say
 from clawdbot.store import people
 from clawdbot.store.audit import Entry
@@ -25,12 +26,17 @@ class Reminders:
         record: Callable[[Tx, Entry], object],
         stream: Stream,
         sweep: Callable[[], None],
+        policy: Callable[[str, str], Session],
     ) -> None:
-        """Say it by the clock or `record` a no, show it on the stream, have the outbox `sweep`."""
+        """Say it by the clock or `record` a no, show it on the stream, have the outbox `sweep`.
+
+        `policy` is that of a (channel, account).
+        """
         self._clock = clock
         self._record = record
         self._stream = stream
         self._sweep = sweep
+        self._policy = policy
         self._events: dict[str, tuple[int, str]] = {}
 
     def fire(self, tx: Tx, timer: Timer) -> None:
@@ -43,7 +49,8 @@ class Reminders:
             return
         to, text = notebook.due(timer)
         row, now = f"{timer.id}:reminder", self._clock.now()
-        if rule := due(tx, user, to, notebook.REMIND, now):
+        new = self._policy(to.channel, to.account).group
+        if rule := due(tx, user, to, notebook.REMIND, now, new=new):
             self._record(tx, notebook.denied(timer, rule, now))
             english = (
                 "A reminder was due that you may no longer have. Ask an owner of this assistant."

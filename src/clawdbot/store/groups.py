@@ -68,13 +68,16 @@ def ceiling(tx: Tx, conversation: str, to: Address) -> str:
     return group.ceiling if group is not None else ""
 
 
-def ceiling_at(tx: Tx, to: Address) -> str:
-    """Name the role that bounds what is said at an address without a turn; empty if direct."""
+def ceiling_at(tx: Tx, to: Address, new: Group) -> str:
+    """Name the role that bounds what is said at an address without a turn; empty if direct.
+
+    A group that is not known is as a `new` one.
+    """
     if not to.group:
         return ""
     given = {"channel": to.channel, "account": to.account, "chat": to.chat}
     found = tx.one(Kept, "groups.of_address", **given)
-    return (found.policy if found is not None else Group()).ceiling
+    return (found.policy if found is not None else new).ceiling
 
 
 def listed(tx: Tx) -> list[Kept]:

@@ -223,6 +223,21 @@ async def test_a_reminder_is_told_in_a_group_as_it_allows_when_it_is_due(
         assert ([("reminder_add", rule)] if due == REFUSED else []) == denied
 
 
+async def test_a_reminder_of_a_forgotten_group_is_bounded_as_a_new_group_is(
+    short_home: Path, telegram: TelegramServer
+) -> None:
+    async with opened(short_home, telegram, ceiling="guest") as (service, browser):
+        await telegram.user_says(GROUP, BOB, "nobody speaks to it")
+        group = await heard(browser)
+        await change(browser, group, ceiling="member")
+        await telegram.user_says(GROUP, ANN, f"{US} remind me")
+        await telegram.wait_for(GROUP, lambda chat: "I will remind you" in chat[-1].text)
+        assert 204 == (await browser.call("DELETE", f"/groups/{group.id}")).status
+        write(service, "UPDATE timers SET due_at = ?", (1.0,))
+        await telegram.user_says(OWNER, OWNER, "soon")  # due after hers
+        await telegram.wait_for(GROUP, lambda chat: chat[-1].text == REFUSED)
+
+
 async def test_a_group_allows_no_more_than_whoever_sets_it_may_give(
     short_home: Path, telegram: TelegramServer
 ) -> None:
