@@ -94,7 +94,10 @@ async def test_what_is_to_be_sent_moves_in_order_and_edits_stay(db: Db) -> None:
             outbox.put(tx, each, START)
         outbox.mark(tx, "shown", Mark(state=RowState.SENT, ref="41"))
         outbox.mark(tx, "notice", Mark(state=RowState.SENDING, attempts=2))
-        outbox.move(tx, OLD.key, NEW)
+        outbox.mark(tx, "stub", Mark(state=RowState.SENDING))
+        unsent = outbox.get(tx, "stub")
+        assert unsent is not None
+        outbox.move(tx, unsent, NEW)
 
     await db.write(work)
     assert ["edit"] == [r.id for r in await db.read(lambda tx: outbox.open_rows(tx, OLD.key))]
@@ -102,5 +105,6 @@ async def test_what_is_to_be_sent_moves_in_order_and_edits_stay(db: Db) -> None:
     assert ["first", "stub", "chunk", "notice"] == [r.id for r in moved]
     assert {NEW} == {r.to for r in moved}
     assert ["7", "", "", ""] == [r.message.reply_to for r in moved]
+    assert RowState.PENDING == moved[1].state
     # Of what was under way when we died nobody knows: that stays so.
     assert (RowState.SENDING, 2) == (moved[-1].state, moved[-1].attempts)

@@ -174,10 +174,9 @@ class Outbox:
     async def _deliver(self, row: Row, shown: dict[str, str]) -> bool:
         """Try one row; False where the rows behind it must wait."""
         channel = self._supervisor.find(row.to)
-        now = self._clock.now()
         if channel is None:
             return False
-        if self._is_old(row, now):
+        if self._is_old(row):
             return await self._mark(row, _TOO_OLD)
         harmless = repeatable(row, channel.caps)
         if row.state == RowState.SENDING and not harmless:
@@ -206,25 +205,19 @@ class Outbox:
             return True
         return await self._mark(row, mark)
 
-    def _is_old(self, row: Row, now: float) -> bool:
-        return now - row.created_at > self._settings.age_s
+    def _is_old(self, row: Row) -> bool:
+        return self._clock.now() - row.created_at > self._settings.age_s
 
     async def _bury(self, rows: list[Row]) -> None:
         """Give up what is too old for an account that is not there any more."""
         if self._supervisor.find(rows[0].to) is None:
-            for row in rows:
-                if self._is_old(row, self._clock.now()):
-                    await self._mark(row, _TOO_OLD)
+            for row in filter(self._is_old, rows):
+                await self._mark(row, _TOO_OLD)
 
     async def _follow(self, row: Row, chat: str) -> None:
-        """Have what is to be sent to a chat go where the chat goes on; this row was not sent."""
+        """Have what is to be sent to a chat go where the chat goes on."""
         to = replace(row.to, chat=chat)
-
-        def work(tx: Tx) -> None:
-            outbox.mark(tx, row.id, Mark(state=RowState.PENDING, attempts=row.attempts))
-            outbox.move(tx, row.destination, to)
-
-        await self._write(work)
+        await self._write(lambda tx: outbox.move(tx, row, to))
         self.wake(to.key)
 
     async def _ref(self, row: Row) -> str:

@@ -136,12 +136,13 @@ def mark(tx: Tx, row: str, to: Mark) -> bool:
     return tx.run("outbox.mark", id=row, **asdict(to)) == 1
 
 
-def move(tx: Tx, destination: str, to: Address) -> None:
-    """Have what is to be sent to a destination go to another, in order; what it answers stays.
+def move(tx: Tx, unsent: Row, to: Address) -> None:
+    """Have a row that was certainly not sent, and all that is to be sent there, go elsewhere.
 
-    What replaces a message that was shown at the first is still for there.
+    In order, without what they answer; what replaces a message that was shown there stays.
     """
-    for row in open_rows(tx, destination, _ALL):
+    mark(tx, unsent.id, Mark(state=RowState.PENDING, attempts=unsent.attempts))
+    for row in open_rows(tx, unsent.destination, _ALL):
         if row.stub_id and (stub := get(tx, row.stub_id)) is not None and stub.ref:
             continue
         address, body = (
