@@ -28,10 +28,7 @@ class Reminders:
         sweep: Callable[[], None],
         policy: Callable[[str, str], Session],
     ) -> None:
-        """Say it by the clock or `record` a no, show it on the stream, have the outbox `sweep`.
-
-        `policy` is that of a (channel, account).
-        """
+        """Say it by the clock or `record` a no, show it, `sweep`; `policy` is an account's."""
         self._clock = clock
         self._record = record
         self._stream = stream
