@@ -12,6 +12,7 @@ from tests.fakes.models import Call, ModelServer, Reply, Rule
 from tests.integration.gateway.conftest import JSON, Running, running
 from tests.integration.net.stage import site
 from tests.integration.test_canaries import MODEL_KEY, forms, post, short_home
+from tests.patience import PATIENCE_S
 
 __all__ = ["short_home"]
 
@@ -61,7 +62,7 @@ async def talk(service: Running, lane: str, words: str, refuse: str = "") -> tup
         await socket.send_json({"type": "open", "conversation": lane})
         line: JSON = {"conversation": lane, "key": lane}
         await socket.send_json(line | {"type": "send", "text": words})
-        while (frame := await socket.receive_json(timeout=20))["type"] != "final":
+        while (frame := await socket.receive_json(timeout=PATIENCE_S))["type"] != "final":
             frames += json.dumps(frame)
             if frame["type"] != "approval" or frame["id"] in asked:
                 continue

@@ -16,6 +16,7 @@ from tests.fakes.models import MODEL, Call, ModelServer, Reply, Rule, Timing
 from tests.integration.gateway.conftest import Running, running, short_home
 from tests.integration.gateway.test_media import JSON, PNG, kept
 from tests.integration.panel.conftest import Browser, add_user, browsing
+from tests.patience import PATIENCE_S
 
 __all__ = ["short_home"]
 
@@ -50,7 +51,7 @@ async def send(browser: Browser, text: str, *files: JSON, key: str = "k") -> lis
     seen: list[JSON] = []
     turn = ""
     while not (seen and seen[-1]["type"] == "final" and seen[-1]["turn"] == turn):
-        seen.append(await socket.receive_json(timeout=10))
+        seen.append(await socket.receive_json(timeout=PATIENCE_S))
         if seen[-1]["type"] == "ack":
             turn = str(seen[-1]["turn"])
             if seen[-1]["outcome"] == "refused":
@@ -81,7 +82,7 @@ async def test_a_picture_is_shown_and_other_files_are_named(
         await browser.say("c", "and now?")
         assert SHOWN in await asked(models)
         socket = await browser.socket("c")
-        again = await socket.receive_json(timeout=5)
+        again = await socket.receive_json(timeout=PATIENCE_S)
         assert (said["attachments"], 1) == (again["attachments"], again["event"])
         await socket.close()
 
@@ -169,7 +170,7 @@ async def test_a_frame_without_words_and_files_or_with_too_many_is_malformed(
         frame: JSON = {"type": "send", "conversation": "c", "key": "k", "text": ""}
         for bad in (frame, frame | {"attachments": ["x"] * 11}, frame | {"attachments": ["../x"]}):
             await socket.send_json(bad)
-            assert "malformed" == (await socket.receive_json(timeout=5))["code"]
+            assert "malformed" == (await socket.receive_json(timeout=PATIENCE_S))["code"]
         await socket.close()
 
 

@@ -285,7 +285,7 @@ async def test_an_update_without_a_number_is_not_asked_for_in_a_circle(make: Mak
     answers = [*_STARTED, _updates('{"x":1}'), *_DOWN]
     async with scripted(answers) as (url, _), running(make(bus=bus, base_url=url), inbox):
         await inbox.wait([""])
-        await asyncio.wait_for(_until(lambda: bool(facts)), 5)
+        await asyncio.wait_for(_until(lambda: bool(facts)), PATIENCE_S)
     assert InboundKind.UNREADABLE == inbox.taken[0].kind
     assert ("telegram", "main", "Unknown") == facts[0].labels
 

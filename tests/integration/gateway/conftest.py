@@ -19,6 +19,7 @@ from clawdbot.config.load import load
 from clawdbot.ops.process import Started
 from clawdbot.tools.registry import Tool
 from tests.passwords import quick_hash
+from tests.patience import PATIENCE_S
 
 PASSWORD = "correct horse battery"
 JSON = dict[str, object]
@@ -75,7 +76,7 @@ async def running(
         loaded = unsealed(load(home, {}, SECTIONS))
         given = replace(outside or replace(doors(), slow=quick_hash), tools=tools)
         tasks.create_task(serve(loaded, given, stop=stop, started=up.set_result))
-        started = await asyncio.wait_for(up, 10)
+        started = await asyncio.wait_for(up, PATIENCE_S)
         local = aiohttp.UnixConnector(str(home / "clawdbot.sock"))
         async with (
             aiohttp.ClientSession() as web,
@@ -101,7 +102,7 @@ def short_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("h", numbered=True) / "home"
 
 
-async def until(look: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(look: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(timeout_s):
         while not look():

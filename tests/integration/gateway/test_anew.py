@@ -21,6 +21,7 @@ from tests.integration.panel.conftest import (
     running,
     service,
 )
+from tests.patience import PATIENCE_S
 
 __all__ = ["browser", "service"]
 
@@ -38,7 +39,7 @@ RULES: list[JSON] = [
 async def heard(socket: aiohttp.ClientWebSocketResponse, kind: str, **more: object) -> Frame:
     """Read until a frame of a kind comes."""
     while True:
-        frame: Frame = await socket.receive_json(timeout=20)
+        frame: Frame = await socket.receive_json(timeout=PATIENCE_S)
         if frame["type"] == kind and more.items() <= frame.items():
             return frame
 

@@ -15,6 +15,7 @@ from clawdbot.domain.policy import Effect, Manifest
 from clawdbot.tools.registry import Grant, Tool
 from tests.integration.gateway.conftest import JSON, Running, running
 from tests.integration.gateway.test_ws import ask, connected, told
+from tests.patience import PATIENCE_S
 
 SPENT = "What may be spent today is spent, so I asked no model. Tomorrow I answer again."
 STOPPED = "What may be spent today is spent, so I stopped before I was done. Ask me tomorrow."
@@ -143,7 +144,7 @@ async def test_turns_side_by_side_overspend_by_one_call_each_at_most(short_home:
     both = asyncio.Barrier(2)
 
     async def meet(_: Grant) -> str:
-        await asyncio.wait_for(both.wait(), 30)
+        await asyncio.wait_for(both.wait(), PATIENCE_S)
         return "met"
 
     tool = Tool(manifest=Manifest(name="meet", effect=Effect.READ), description="m", read=meet)

@@ -21,6 +21,7 @@ from tests.integration.panel.conftest import (
     service,
     write,
 )
+from tests.patience import PATIENCE_S
 
 __all__ = ["browser", "service"]
 
@@ -101,7 +102,7 @@ async def test_what_is_deleted_is_gone_and_begins_anew(service: Running, browser
     assert 1 == frame["event"]
     late = await browser.socket()
     await late.send_json({"type": "open", "conversation": "c", "after": 7})
-    kinds = [(await late.receive_json(timeout=5))["type"] for _ in range(2)]
+    kinds = [(await late.receive_json(timeout=PATIENCE_S))["type"] for _ in range(2)]
     assert ["said", "final"] == kinds
 
 
@@ -121,7 +122,7 @@ async def test_what_was_sent_along_goes_with_its_conversation(
         socket = await browser.socket(name)
         said = {"type": "send", "conversation": name, "key": name, "attachments": [file]}
         await socket.send_json(said)
-        while (await socket.receive_json(timeout=20))["type"] != "final":
+        while (await socket.receive_json(timeout=PATIENCE_S))["type"] != "final":
             pass
     assert 204 == (await browser.call("DELETE", "/conversations/c")).status
     found = [(await browser.get(f"/media/{file}")).status for file in files]
@@ -137,12 +138,12 @@ async def test_deleting_stops_what_runs_there(short_home: Path) -> None:
             for n in range(2):
                 said = {"type": "send", "conversation": "c", "key": f"k{n}", "text": "slow"}
                 await socket.send_json(said)
-            while (await socket.receive_json(timeout=5))["type"] != "delta":
+            while (await socket.receive_json(timeout=PATIENCE_S))["type"] != "delta":
                 pass
             assert 204 == (await opened.call("DELETE", "/conversations/c")).status
             ended = set[str]()
             while len(ended) < 2:
-                frame = await socket.receive_json(timeout=5)
+                frame = await socket.receive_json(timeout=PATIENCE_S)
                 ended |= {str(frame["turn"])} if frame["type"] == "final" else set()
             assert "slow" not in dumped(service)
             # The lane is free at once, and the one that ran writes nothing into it.

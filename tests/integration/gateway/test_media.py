@@ -23,6 +23,7 @@ from yarl import URL
 
 from tests.integration.gateway.conftest import Running, running, until
 from tests.integration.panel.conftest import Browser, add_user, browser, browsing, write
+from tests.patience import PATIENCE_S
 
 __all__ = ["browser"]
 
@@ -205,7 +206,7 @@ async def test_who_sends_slowly_is_cut_off_and_takes_no_place_of_others(
     async with browsing(service) as bob:
         await bob.log_in("Bob")
         await kept(bob, PNG)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         heads = [await reader.readline() for reader, _ in slow]
     assert {b"HTTP/1.1 408 Request Timeout\r\n"} == set(heads)
     for _, writer in slow:

@@ -13,6 +13,7 @@ import pytest
 from tests.integration.gateway.conftest import JSON, running
 from tests.integration.gateway.test_ws import ask, connected, told
 from tests.integration.panel.conftest import add_user, browsing, write
+from tests.patience import PATIENCE_S
 
 RULES: list[JSON] = [
     {
@@ -55,8 +56,9 @@ async def test_nobody_is_reminded_once_they_are_shut_out(short_home: Path) -> No
             await ann.say("c", "remind me")
             socket = await ann.socket("c")
             # Hers is due later than his.
-            while "Reminder: tea" != (frame := await socket.receive_json(timeout=10)).get("text"):
-                assert frame
+            frame: dict[str, object] = {}
+            while "Reminder: tea" != frame.get("text"):
+                frame = await socket.receive_json(timeout=PATIENCE_S)
             await socket.close()
         with closing(sqlite3.connect(short_home / "data/clawdbot.db", timeout=5)) as db:
             told = db.execute(
@@ -97,7 +99,7 @@ async def test_a_reminder_is_told_as_its_user_may_when_it_is_due(
             write(service, "UPDATE timers SET due_at = ?", (1.0,))
             socket = await ann.socket("c")
             await ann.say("c", "soon")  # hers is due after his
-            while "Reminder: tea" != (await socket.receive_json(timeout=10)).get("text"):
+            while "Reminder: tea" != (await socket.receive_json(timeout=PATIENCE_S)).get("text"):
                 pass
             await socket.close()
             rows = json.loads((await ann.call("GET", "/audit?decision=deny")).text)

@@ -28,6 +28,7 @@ from clawdbot.net.client import (
     TlsFailed,
 )
 from tests.integration.net.stage import certificate, listening, site
+from tests.patience import PATIENCE_S
 
 KEY = "canary-7f3a"
 # A program that loads its modules as the commands do.
@@ -97,7 +98,7 @@ async def test_a_stream_is_read_while_it_comes(client: Client) -> None:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"first")
-        await asyncio.wait_for(read.wait(), 5)
+        await asyncio.wait_for(read.wait(), PATIENCE_S)
         await response.write(b"second")
         return response
 

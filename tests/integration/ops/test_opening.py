@@ -8,6 +8,7 @@ import pytest
 
 from clawdbot.domain.errors import Failure, PluginFailed
 from clawdbot.ops.opening import Opening
+from tests.patience import PATIENCE_S
 
 
 class Parts:
@@ -95,7 +96,7 @@ async def test_a_failure_that_nobody_waits_for_is_no_fault_of_the_service() -> N
 
 async def test_the_end_does_not_wait_for_one_that_is_still_opening() -> None:
     parts = Parts()
-    async with asyncio.timeout(30), Opening(parts.part).held() as opening:
+    async with asyncio.timeout(PATIENCE_S), Opening(parts.part).held() as opening:
         asked = asyncio.ensure_future(opening())
         await asyncio.sleep(0)
         await asyncio.sleep(0)

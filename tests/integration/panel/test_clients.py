@@ -17,6 +17,7 @@ from clawdbot.gateway.openings import LOGGED_OUT
 from tests.integration.gateway.conftest import PASSWORD, Running, running
 from tests.integration.panel.conftest import Browser, Page, add_user, browser, browsing
 from tests.passwords import quick_hash
+from tests.patience import PATIENCE_S
 
 __all__ = ["browser"]
 
@@ -121,10 +122,10 @@ async def test_a_program_speaks_by_its_token(service: Running, browser: Browser)
     url = f"{service.url}/api/v1/socket"
     async with service.web.ws_connect(url, headers=bearer) as socket:
         await socket.send_json({"type": "hello", "version": 1})
-        assert "Ann" == (await socket.receive_json(timeout=5))["user"]
+        assert "Ann" == (await socket.receive_json(timeout=PATIENCE_S))["user"]
         [client] = [each for each in await listed(browser) if each["kind"] == "token"]
         assert 204 == (await browser.call("DELETE", f"/me/clients/{client['id']}")).status
-        ended = await socket.receive(timeout=10)
+        ended = await socket.receive(timeout=PATIENCE_S)
         assert (aiohttp.WSMsgType.CLOSE, LOGGED_OUT) == (ended.type, ended.data)
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await service.web.ws_connect(url, headers=bearer)

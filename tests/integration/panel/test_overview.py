@@ -164,7 +164,7 @@ async def test_only_whom_it_is_open_to_sees_it(service: Running, browser: Browse
         assert 403 == (await member.call("GET", "/overview")).status
         socket = await member.socket()
         await socket.send_json({"type": "watch", "boards": ["overview", "pulse"]})
-        assert "pulse" == (await socket.receive_json(timeout=10))["board"]
+        assert "pulse" == (await socket.receive_json(timeout=PATIENCE_S))["board"]
         await socket.close()
     add_user(service, "Clerk", role="clerk")
     role = msgspec.json.encode({"areas": ["overview"]})
@@ -180,11 +180,11 @@ async def test_only_whom_it_is_open_to_sees_it(service: Running, browser: Browse
 async def test_open_pages_are_told_what_changed(service: Running, browser: Browser) -> None:
     socket = await browser.socket()
     await socket.send_json({"type": "watch", "boards": ["overview"]})
-    first = (await socket.receive_json(timeout=10))["data"]
+    first = (await socket.receive_json(timeout=PATIENCE_S))["data"]
     let_knock(service, "Eve")
     data = first
     while not data["attention"]:
-        data = (await socket.receive_json(timeout=20))["data"]
+        data = (await socket.receive_json(timeout=PATIENCE_S))["data"]
     assert first["mark"] != data["mark"]
     assert 1 == data["queue"]["knocks"]
 

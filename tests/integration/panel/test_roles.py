@@ -11,6 +11,7 @@ import pytest
 from clawdbot.domain.people import Area
 from tests.integration.gateway.conftest import JSON, Running
 from tests.integration.panel.conftest import Browser, add_user, browser, browsing
+from tests.patience import PATIENCE_S
 
 __all__ = ["browser"]
 
@@ -54,7 +55,8 @@ async def test_a_role_is_made_given_changed_and_removed(
     assert (400, True) == (refused.status, "Somebody has this role" in refused.text)
     socket = await adam.socket("c")
     assert 204 == (await browser.call("PUT", "/roles/clerk", {"effects": ["read"]})).status
-    assert 1012 == (await socket.receive(timeout=10)).data  # to come back and be looked at anew
+    ended = await socket.receive(timeout=PATIENCE_S)
+    assert 1012 == ended.data  # to come back and be looked at anew
     assert 403 == (await adam.call("GET", "/audit")).status
     assert 200 == (await browser.call("PATCH", "/people/u-Adam", {"role": "guest"})).status
     assert 204 == (await browser.call("DELETE", "/roles/clerk")).status

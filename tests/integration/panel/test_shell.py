@@ -6,6 +6,7 @@ Covers clawdbot.panel.shell, clawdbot.panel.overview.
 import re
 
 from tests.integration.panel.conftest import Browser, Running, add_user, browsing, let_knock
+from tests.patience import PATIENCE_S
 
 
 def listed(text: str) -> list[str]:
@@ -44,10 +45,10 @@ async def test_every_part_stands_on_one_page_in_both_languages(
 async def test_open_pages_hear_of_who_knocks(service: Running, browser: Browser) -> None:
     socket = await browser.socket()
     await socket.send_json({"type": "watch", "boards": ["pulse", "no-such-board"]})
-    first = await socket.receive_json(timeout=10)
+    first = await socket.receive_json(timeout=PATIENCE_S)
     assert ("pulse", 0) == (first["board"], first["data"]["knocks"])
     let_knock(service, "Mallory")
-    second = await socket.receive_json(timeout=20)
+    second = await socket.receive_json(timeout=PATIENCE_S)
     assert ("pulse", 1) == (second["board"], second["data"]["knocks"])
     await socket.close()
 

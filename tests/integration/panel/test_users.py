@@ -83,7 +83,7 @@ async def ann_id(browser: Browser) -> str:
 
 async def closing_code(socket: aiohttp.ClientWebSocketResponse) -> int | None:
     """Read until the service hangs up, and tell why."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
             pass
     return message.data if message.type is aiohttp.WSMsgType.CLOSE else None
@@ -301,7 +301,7 @@ async def test_who_is_let_in_from_a_chat_is_on_record_once_as_well(
     await socket.send_json(sent)
     frame: dict[str, object] = {}
     while frame.get("type") != "ack":
-        frame = await socket.receive_json(timeout=10)
+        frame = await socket.receive_json(timeout=PATIENCE_S)
     await socket.close()
     (row,) = rows(service, "SELECT what, user_id, rule, outcome FROM audit WHERE kind = 'admin'")
     (cleo,) = rows(service, "SELECT id FROM users WHERE name = 'Cleo'")

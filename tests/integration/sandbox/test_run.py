@@ -55,7 +55,7 @@ async def test_a_flood_is_cut_and_its_box_ended(each: Sandbox) -> None:
 
 async def test_a_daemon_does_not_outlive_its_box(each: Sandbox) -> None:
     alive = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(50)"
-    outcome = await asyncio.wait_for(each.run(python(alive)), 10)
+    outcome = await asyncio.wait_for(each.run(python(alive)), 40)
     assert 0 == outcome.code
 
 
