@@ -6,8 +6,9 @@ clawdbot.net.tasks.
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
@@ -31,7 +32,8 @@ from clawdbot.store.plugins import SERVER
 from clawdbot.tools.decisions import Decisions
 from clawdbot.tools.registry import Registry
 from clawdbot.tools.servers import Servers
-from tests.integration.gateway.conftest import settings_of
+from tests.integration.gateway.conftest import JSON, running, settings_of
+from tests.integration.gateway.test_ws import connected, told
 from tests.passwords import quick_hash
 from tests.patience import PATIENCE_S
 
@@ -72,6 +74,50 @@ async def test_whoever_stops_it_while_it_stops_to_start_anew_has_stopped_it(
                     assert 200 == answer.status, await answer.text()
         assert told is not await serving
     assert signed
+
+
+async def test_a_turn_that_ends_as_it_was_stopped_before_a_crash_may_be_looked_at(
+    short_home: Path,
+) -> None:
+    slow: list[JSON] = [{"when": "slow", "say": "one two three four", "pause_s": 20}]
+    question = {"type": "send", "conversation": "c", "key": "k1", "text": "slow"}
+    async with running(short_home, slow) as service:
+        await service.set_up()
+        socket = await connected(service)
+        await socket.send_json({"type": "open", "conversation": "c"})
+        await socket.send_json(question)
+        await told(socket, "delta")
+        with closing(sqlite3.connect(short_home / "data/clawdbot.db", timeout=5)) as db, db:
+            db.execute("UPDATE turns SET stop = 'somebody'")
+    loop, go_on = asyncio.get_running_loop(), threading.Event()
+    ending, looked = asyncio.Event(), asyncio.Event()
+
+    def connect(uri: str) -> sqlite3.Connection:
+        """Let the turn end no further than to the look at what it had done."""
+
+        def look(statement: str) -> None:
+            if statement.startswith("SELECT intent FROM steps"):
+                loop.call_soon_threadsafe(ending.set)
+                go_on.wait(PATIENCE_S)
+            elif "FROM turns WHERE id = " in statement and ending.is_set():
+                loop.call_soon_threadsafe(looked.set)
+
+        connection = sqlite.connect(uri)
+        connection.set_trace_callback(look)
+        return connection
+
+    outside = replace(doors(), connect=connect, slow=quick_hash)
+    async with running(short_home, slow, outside) as service, asyncio.timeout(PATIENCE_S):
+        await ending.wait()
+        socket = await connected(service)
+        await socket.send_json({"type": "open", "conversation": "c"})
+        await socket.send_json(question)  # again: its turn is looked at
+        await looked.wait()
+        await socket.send_json({"type": "ping", "n": 1})
+        await told(socket, "ping")
+        go_on.set()
+        last = (await told(socket, "final"))[-1]
+        assert ("stopped", "(stopped)") == (last["state"], last["text"])
 
 
 class Stubborn:
