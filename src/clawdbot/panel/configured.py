@@ -128,6 +128,12 @@ class Configured(msgspec.Struct, frozen=True):
         changed, secrets = changes(before, given)
         keeps = [self._keep(at, before, changed, key, text) for key, text in secrets.items()]
         values: dict[str, Value] = {joined(at, key): value for key, value in changed.items()}
+        # A part of which nothing is told any more is told itself no more: a price.
+        for part in {key.rpartition(".")[0] for key, value in changed.items() if value is None}:
+            inside = [each for each in before if each.key.startswith(f"{part}.")]
+            now = [_value(changed.get(each.key, each.value)) for each in inside]
+            if now and all(value is None for value in now):
+                values[joined(at, part)] = None
         for key, keep in zip(secrets, keeps, strict=True):
             values[joined(at, key)] = PREFIX + keep.name
         await self._write(who, "settings.change", at, {**(new or {}), **values}, keeps)
@@ -184,7 +190,10 @@ class Configured(msgspec.Struct, frozen=True):
             value = _default(field) if section is None else getattr(section, field.name)
             if inner := _section(field.type):
                 of = value if isinstance(value, msgspec.Struct) else None
-                yield from self._shown(inner, of, at, f"{key}.")
+                for each in self._shown(inner, of, at, f"{key}."):
+                    # What nobody told is no number, not even 0: a price.
+                    untold = of is None and each.kind == "number"
+                    yield msgspec.structs.replace(each, value=None) if untold else each
                 continue
             (written, options), whole = _kind(field.type), joined(at, key)
             below = self.fixed(whole) if written == "secrets" else ""

@@ -130,8 +130,8 @@ async def test_a_key_that_is_named_elsewhere_outlives_its_account(
     (short_home / "settings.yaml").write_bytes(msgspec.yaml.encode(settings))
     async with opened(short_home) as (_, browser):
         assert 204 == (await browser.call("DELETE", "/channels/telegram/twin")).status
-        assert ["channels-telegram-main-token"] == await secrets(browser)
     async with opened(short_home) as (_, browser):
+        assert ["channels-telegram-main-token"] == await secrets(browser)
         assert "echo: hello" in await answered(telegram)
 
 

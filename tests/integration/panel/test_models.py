@@ -107,6 +107,18 @@ async def test_a_provider_is_tested_added_and_answers_the_next_turn(
             assert 400 == (await browser.call(method, path, moved)).status
 
 
+async def test_a_price_that_nobody_told_is_empty_and_nothing_is_a_price(short_home: Path) -> None:
+    settings: JSON = {"url": "http://127.0.0.1:9", "model": "claude-sonnet-4-5"}
+    for price in (None, 0, None):
+        async with opened(short_home) as (_, browser):
+            wish = {"name": "own", "settings": settings | {"price": {"in": price, "out": price}}}
+            assert 204 == (await browser.call("PUT", "/models/providers", wish)).status
+        async with opened(short_home) as (_, browser):
+            [own] = [each for each in (await known(browser)).providers if each.name == "own"]
+            values = {each.key: each.value for each in own.settings}
+            assert (price, price) == (values["price.in"], values["price.out"])
+
+
 async def test_what_is_fixed_or_may_not_be_is_refused(service: Running, browser: Browser) -> None:
     before = (service.home / "settings.yaml").read_text("utf-8")
     asks: list[tuple[str, JSON, str]] = [
