@@ -1,6 +1,7 @@
 """The page of the audit trail: its rows, newest first, and all of them to take along."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,6 +13,7 @@ from clawdbot.domain.ports import Tx
 from clawdbot.gateway.custody import Shown
 from clawdbot.gateway.route import Caller
 from clawdbot.panel.parts import Pages
+from clawdbot.panel.reasons import reason
 from clawdbot.panel.shell import framed
 from clawdbot.store import audit
 from clawdbot.store.audit import Checkpoint, Query
@@ -43,6 +45,7 @@ class AuditPages(Pages):
             "more": more,
             "export": str(request.rel_url.with_path("/audit/export").with_query(filters)),
             "last": last,
+            "reason": partial(reason, language=caller.who.language),
             "waiting": waiting,
         }
         return await framed(self._with, "audit", request, caller, values)

@@ -199,6 +199,8 @@ async def test_nobody_has_more_done_in_a_group_than_it_allows(
         assert [] == bank.paid
         trail = msgspec.json.decode((await browser.call("GET", "/audit?what=pay")).text)
         assert "this group: guest may not money" in str(trail)
+        page = (await browser.get("/audit?what=pay")).text
+        assert "What this group allows at most: The role guest may not spend money." in page
 
 
 @pytest.mark.parametrize(
