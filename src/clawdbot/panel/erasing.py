@@ -78,10 +78,14 @@ class Erasing:
         self._courses: dict[str, _Course] = {}
         self._log = structlog.get_logger("erasing")
         # Twice: what still ran at the first pass is found by the second.
-        forget = (self._ways, self._turns, self._lanes, self._rows, self._inbox, self._usage)
+        # Files before lanes, which would take theirs along all at once.
+        forget = (
+            *(self._ways, self._turns, self._sent, self._lanes),
+            *(self._rows, self._inbox, self._usage),
+        )
         self._stages = (
             *(self._halt, *forget, self._words, *forget, self._words),
-            *(self._sent, self._close, self._inbox, self._index, self._files, self._clear),
+            *(self._close, self._inbox, self._index, self._files, self._clear),
         )
 
     def boards(self) -> dict[str, Board]:
