@@ -42,7 +42,7 @@ SYSTEM = fixed("You are Clawdbot. It is 2026-11-22 12:04 Sunday (UTC). Answer.",
 BEFORE = (SYSTEM, own("hello"), fixed("Hello."))
 INTRO = (
     "I am the offline assistant, no language model. "
-    "The owner can set a model with `clawdbot setup`."
+    "The owner can set a model on the page Models or with `clawdbot setup`."
 )
 
 Calls = list[tuple[str, dict[str, object]]]
@@ -315,7 +315,9 @@ async def test_a_conversation_in_chinese(tmp_path: Path, telegram: TelegramServe
         await telegram.add_user(MEI, "Mei", language_code="zh-hans")
         first = await asked(telegram, MEI, "磁盘还剩多少")
         assert re.match(r"剩余 [\d.]+ GiB，共 [\d.]+ GiB", first)
-        assert first.endswith("我是离线助手，不是语言模型。主人可以用 clawdbot setup 设置模型。")
+        assert first.endswith(
+            "我是离线助手，不是语言模型。主人可以在“模型”页面或用 clawdbot setup 设置模型。"
+        )
         assert "已记下：买牛奶" == await asked(telegram, MEI, "记一下：买牛奶")
         assert "你的笔记：\n1. 买牛奶" == await asked(telegram, MEI, "看看我的笔记")
         assert (await asked(telegram, MEI, "红楼梦是谁写的？")).startswith("我没听懂。")

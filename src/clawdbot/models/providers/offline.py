@@ -111,8 +111,8 @@ def _paragraphs(turn: _Turn, said: list[str]) -> Iterator[str]:
     if turn.first:
         yield say(
             turn.language,
-            "I am the offline assistant, no language model. The owner can set a model with "
-            "`clawdbot setup`.",
+            "I am the offline assistant, no language model. The owner can set a model on the page "
+            "Models or with `clawdbot setup`.",
         )
 
 
