@@ -91,7 +91,7 @@ def test_every_page_of_an_empty_and_a_full_home(running: tuple[Service, str], pl
         set_up(person, link)
         for page in PAGES:
             look_over(person, service, page)
-        fill(service.home, time.time(), password=PASSWORD)
+        crowd(service)
         for page in PAGES:
             look_over(person, service, page)
         _weighs_little(person, service)
@@ -152,6 +152,23 @@ channels:
 """
 
 
+def crowd(service: Service) -> None:
+    """Fill the home, and have it know accounts that rest."""
+    service.stop()
+    file = service.home / "clawdbot.yaml"
+    file.write_text(file.read_text() + CHANNELS)
+    fill(service.home, time.time(), password=PASSWORD)
+    service.start()
+
+
+CHANNELS = """
+channels:
+  telegram:
+    main: {token: "1:x", base_url: "http://127.0.0.1:9", paused: true}
+    the-night-desk-of-the-whole-bank: {token: "2:x", base_url: "http://127.0.0.1:9", paused: true}
+"""
+
+
 def look_over(person: Person, service: Service, page: str) -> None:
     """See a page on a desktop and on a phone, in the dark too."""
     person.complaints()
@@ -204,7 +221,7 @@ def test_every_page_is_drawn(
     with browsing(place / "profile", language) as person:
         set_up(person, link)
         if state == "full":
-            fill(service.home, time.time(), password=PASSWORD)
+            crowd(service)
         if state == "failing":
             service.stop()
             fail(service)

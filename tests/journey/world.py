@@ -7,12 +7,17 @@ to be markup.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from argon2 import PasswordHasher
 
+from clawdbot.config.key import MasterKey
 from clawdbot.domain.approval import Plan, Planned
+from clawdbot.store import sql
+from clawdbot.store.audit import Audit, Entry, Kind
+from clawdbot.store.vault import Vault
 
 NAMES = (
     *("Ann", "王小明", "Zoë Ångström-Fitzgerald de la Vega y Montenegro", "陈".ljust(20, "龙")),
@@ -23,6 +28,13 @@ TITLES = (
     *("<b>bold</b> and <script>alert(1)</script>", "x" * 200, "${jndi:ldap://x}", "明天提醒我开会"),
 )
 DAY_S = 86_400.0
+_DONE = (
+    ("user.alter", Kind.ADMIN, "allow", "role"),
+    ("shell", Kind.DECISION, "ask", "needs an admin"),
+    ("web_fetch", Kind.DECISION, "allow", "read"),
+    ("http", Kind.DECISION, "deny", "something private could leave"),
+    ("settings.change", Kind.ADMIN, "allow", "role"),
+)
 
 DISK = """\"\"\"Tell how full the disk is.\"\"\"
 
@@ -60,7 +72,9 @@ def fill(
         _many(db, "standings", _standings(owner, now))
         _many(db, "refusals", _refusals(owner, now))
         _many(db, "group_chats", _groups(now))
+        _audit(db, home, owner, now)
     _plugins(home / "plugins")
+    _logs(home / "logs/clawdbot.log", now)
 
 
 def _many(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
@@ -247,6 +261,43 @@ def _groups(now: float) -> Iterator[Row]:
             "created_at": now,
             "seen_at": now - n * DAY_S,
         }
+
+
+def _audit(db: sqlite3.Connection, home: Path, owner: str, now: float) -> None:
+    """Append to the trail as the product does, in a chain of its own."""
+    tx = sql.SqlTx(db, sql.queries("sqlite"))
+    trail = Audit(Vault(MasterKey(home, {})), "local:earlier")
+    for n in range(60):
+        what, kind, decision, rule = _DONE[n % len(_DONE)]
+        trail.append(
+            tx,
+            Entry(
+                at=now - (60 - n) * 600,
+                kind=kind,
+                what=what,
+                user_id=owner if n % 3 else f"u{n + 1:025}",
+                decision=decision,
+                rule=rule,
+                outcome=NAMES[n % len(NAMES)] if kind is Kind.ADMIN else "",
+            ),
+        )
+
+
+def _logs(file: Path, now: float) -> None:
+    """Write what a service logs in a bad hour, before its own lines."""
+    lines = [
+        {
+            "at": datetime.fromtimestamp(now - 600 + n, UTC).isoformat().replace("+00:00", "Z"),
+            "level": ("info", "warning", "error", "debug")[n % 4],
+            "event": ("turn done", "model failed", "turn failed", "said")[n % 4],
+            "turn": f"01TURN{n:020}",
+            "error": f"{NAMES[n % len(NAMES)]}: " + "nothing answers at the address " * (n % 5),
+            "logger": ("turn", "models", "turn", "mcp")[n % 4],
+        }
+        for n in range(300)
+    ]
+    with file.open("ab") as opened:
+        opened.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
 
 def _plugins(folder: Path) -> None:

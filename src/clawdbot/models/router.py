@@ -44,11 +44,15 @@ class Leg(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a provider fares: its breaker, the last failure, and whether nothing was better since."""
+    """How a provider fares: its breaker, the last failure, and whether nothing was better since.
+
+    Until it `answered` once in this life nobody knows.
+    """
 
     state: BreakerState
     wait_s: float = 0.0
     ailing: bool = False
+    answered: bool = False
     failure: str = ""
     detail: str = ""
     failed_at: float | None = None
@@ -77,6 +81,7 @@ class Router:
         self._failures: dict[str, ModelFailed] = {}
         self._failed_at: dict[str, float] = {}
         self._ailing: set[str] = set()
+        self._answered: set[str] = set()
         self._log = structlog.get_logger("models")
 
     async def complete(self, request: Request) -> AsyncIterator[Delta]:
@@ -116,14 +121,16 @@ class Router:
 
     def _standing(self, provider: str) -> Standing:
         state, wait_s = self._breakers[provider].state(self._clock.monotonic())
+        answered = provider in self._answered
         failure = self._failures.get(provider)
         if failure is None:
-            return Standing(state=state)
+            return Standing(state=state, answered=answered)
         sentence, detail = first_line(type(failure)), str(failure)
         return Standing(
             state=state,
             wait_s=wait_s,
             ailing=provider in self._ailing,
+            answered=answered,
             failure=sentence,
             detail=detail if detail != sentence else "",
             failed_at=self._failed_at[provider],
@@ -160,6 +167,7 @@ class Router:
                         yield delta
                 breaker.succeeded()
                 self._ailing.discard(leg.provider)
+                self._answered.add(leg.provider)
                 return
             except ModelFailed as error:
                 failure = error
