@@ -121,7 +121,8 @@ async def faults(service: Running) -> float:
     """Count the requests that ended in the bulkhead."""
     async with service.web.get(service.url + "/metrics") as answer:
         text = await answer.text()
-    found = [line for line in text.splitlines() if line.startswith("clawdbot_requests_failed")]
+    found = [line for line in text.splitlines() if line.startswith("clawdbot_http_failures_total")]
+    assert found
     return sum(float(line.rsplit(" ", 1)[1]) for line in found)
 
 

@@ -206,14 +206,10 @@ class Server:
                     raise
                 response = problem(request, error.status, error.reason, error.text or "")
             except Failure as error:
-                # Our own command line raises it again by its name.
-                named = {"X-Failure": type(error).__name__} if local else {}
-                language = request.get(LANGUAGE, "en")
-                (words, faults), kind = error.told(language), type(error).__name__
-                if request.path.startswith(API):
-                    response = problem(request, _status(error), kind, words, faults)
-                else:
-                    response = web.Response(status=_status(error), text=words, headers=named)
+                response = _failed(request, error, local=local)
+            except ConnectionResetError:  # who asked left before they were answered: no fault
+                self._log.info("client cut", method=request.method, path=request.path)
+                response = web.Response(status=400)
             except Exception:  # noqa: BLE001 - bulkhead: one request's fault is not the others'
                 self._log.exception("request failed", method=request.method, path=request.path)
                 self._bus.tell("requests_failed")
@@ -271,6 +267,15 @@ def _same_user(request: web.Request) -> bool:
     transport = request.transport
     peer = transport.get_extra_info("socket") if transport is not None else None
     return peer is not None and same_user(peer)
+
+
+def _failed(request: web.Request, error: Failure, *, local: bool) -> web.Response:
+    """Tell a failure; our own command line raises it again by its name."""
+    kind, (words, faults) = type(error).__name__, error.told(request.get(LANGUAGE, "en"))
+    if request.path.startswith(API):
+        return problem(request, _status(error), kind, words, faults)
+    named = {"X-Failure": kind} if local else {}
+    return web.Response(status=_status(error), text=words, headers=named)
 
 
 def _status(error: Failure) -> int:

@@ -3,6 +3,7 @@
 Covers clawdbot.panel.shell, clawdbot.panel.overview.
 """
 
+import asyncio
 import re
 
 from tests.integration.panel.conftest import Browser, Running, add_user, browsing, let_knock
@@ -59,3 +60,24 @@ async def test_only_the_chat_may_hear(browser: Browser) -> None:
         for path in ("/chat", "/overview", "/settings", "/me", "/nowhere")
     }
     assert ["/chat"] == [path for path, may in heard.items() if may]
+
+
+async def test_a_page_that_is_left_while_its_socket_opens_is_no_fault(
+    service: Running, browser: Browser
+) -> None:
+    [cookie] = browser.session.cookie_jar
+    host = f"127.0.0.1:{service.started.port}"
+    lines = (
+        f"GET /socket HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}",
+        f"Cookie: {cookie.key}={cookie.value}",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )
+    for _ in range(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", service.started.port)
+        writer.write("\r\n".join(lines).encode())
+        writer.transport.abort()
+    assert "/chat" == (await browser.get("/chat")).path
+    async with service.web.get(service.url + "/metrics") as answer:
+        told = re.findall(r"(?m)^clawdbot_http_failures_total (\S+)$", await answer.text())
+    assert [0.0] == [*map(float, told)]
