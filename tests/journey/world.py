@@ -296,6 +296,7 @@ def _logs(file: Path, now: float) -> None:
         }
         for n in range(300)
     ]
+    file.parent.mkdir(mode=0o700, exist_ok=True)
     with file.open("ab") as opened:
         opened.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
