@@ -5,7 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 
+from clawdbot.domain.errors import DiskLow
 from clawdbot.domain.messages import Message, Role, Source, Text, fixed, own
 from clawdbot.domain.ports import Db, Tx
 from clawdbot.gateway.search import Found, Search
@@ -159,6 +161,33 @@ async def test_it_is_indexed_once_a_search_asks_or_before(db: Db) -> None:
     assert (0, False) == (await db.read(left), await db.read(search.behind))
     assert not await db.write(lambda tx: conversations.index(tx, 20))
     assert [50, 49] == (await find(db, "word"))[:2]
+
+
+async def test_what_cannot_be_read_keeps_nothing_else_from_being_found(db: Db) -> None:
+    def work(tx: Tx) -> None:
+        odd = Entry(conversation="c", position=1, session="s", turn="t1", user="u")
+        more = {"seq": 0, "body": b'{"newer":1}', "taint": 0, "tokens": 1, "at": START}
+        tx.run("transcript.add", **more, **asdict(odd))
+        search.later(tx, "u", "c", 1, START)
+        say(tx, 2, "a word", "an answer")
+
+    await db.write(work)
+    assert [2] == await find(db, "answer")
+    assert not await db.read(search.behind)
+
+
+async def test_a_full_disk_keeps_nobody_from_searching(db: Db) -> None:
+    await say_all(db, ("a word", "an answer"))
+    assert [1] == await find(db, "word")
+    await db.write(lambda tx: say(tx, 2, "another word", "an answer"))
+
+    class Full:
+        read = db.read
+
+        async def write(self, _: object) -> None:
+            raise DiskLow
+
+    assert [1] == [each.event for each in await Search(Full()).find("u", "word")]  # type: ignore[arg-type]
 
 
 async def test_what_is_forgotten_before_it_is_indexed_is_never_found(db: Db) -> None:

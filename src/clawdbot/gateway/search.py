@@ -4,6 +4,7 @@ Whatever the role: nobody finds what others said.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -82,7 +83,8 @@ class Search:
         if not wanted:
             return []
 
-        await self.catch_up()
+        with suppress(StoreFailed):  # a full disk: what was said before is found all the same
+            await self.catch_up()
 
         def work(tx: Tx) -> list[Found]:
             hits = search.find(tx, user, wanted, before or _LAST, most)

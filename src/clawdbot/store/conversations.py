@@ -1,5 +1,7 @@
 """Conversations: a row a lane, its session, its next position; and what was said in it."""
 
+from contextlib import suppress
+
 import msgspec
 from msgspec.structs import asdict
 
@@ -200,11 +202,15 @@ def append(tx: Tx, entry: Entry, messages: list[tuple[Message, int]], now: float
 
 
 def index(tx: Tx, most: int) -> bool:
-    """Index the oldest turns that are not; False once there are none."""
+    """Index the oldest turns that are not; False once there are none.
+
+    One that this version cannot read is passed over: it holds nothing up.
+    """
     taken = search.take(tx, most)
     for turn in taken:
         said = at(tx, turn.conversation_id, turn.position)
-        search.add(tx, turn, [row.message for row in said])
+        with suppress(msgspec.DecodeError, UnicodeError):
+            search.add(tx, turn, [row.message for row in said])
     return bool(taken)
 
 
